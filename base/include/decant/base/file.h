@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace decant {
+
+// The file's whole content; kNotFound, kUnavailable.
+std::string ReadFile(const std::string& path);
+
+// Replaces `path` by a file with `content`, or leaves it as it was: writes `path`.tmp-<pid> beside it, fsyncs, renames,
+// fsyncs the directory. Missing parent directories are created.
+void WriteFileAtomically(const std::string& path, std::string_view content);
+
+// fsyncs a directory, so that the names in it survive a power cut.
+void SyncDirectory(const std::string& path);
+
+// Creates `path` and its parents; a directory that exists is fine.
+void CreateDirectories(const std::string& path);
+
+}  // namespace decant

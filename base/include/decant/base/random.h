@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace decant {
+
+// What a stream of random numbers is for. The value is part of the generator's counter: never re-use a number.
+enum class RandomPurpose : uint32_t {
+  kOrder = 1,  // keys of an epoch's order
+  kView = 2,   // parameters of a view
+};
+
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) as a pure function:
+// key = seed (low word, high word), counter = (low word of index, high word of index, epoch, purpose * 2^16 + block).
+// Known answers: docs/randomness.md.
+std::array<uint32_t, 4> PhiloxBlock(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index, uint16_t block);
+
+// The stream of numbers that belongs to (seed, purpose, epoch, index). Copyable; two streams with equal arguments give
+// equal numbers, whoever asks, wherever. At most 2^18 draws.
+class RandomStream {
+ public:
+  RandomStream(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index)
+      : seed_(seed), index_(index), purpose_(purpose), epoch_(epoch) {}
+
+  // The next 32 random bits.
+  uint32_t NextBits();
+  // Uniform in [0, 1): the next 24 high bits times 2^-24, exact in float and double.
+  double NextUniform();
+  // Uniform in [low, high).
+  double NextUniform(double low, double high) { return low + (high - low) * NextUniform(); }
+  // Beta(alpha, alpha) for alpha > 0, by Joehnk's method (1964).
+  double NextBeta(double alpha);
+
+ private:
+  uint64_t seed_;
+  uint64_t index_;
+  RandomPurpose purpose_;
+  uint32_t epoch_;
+  uint32_t num_draws_ = 0;
+  std::array<uint32_t, 4> block_{};
+};
+
+}  // namespace decant

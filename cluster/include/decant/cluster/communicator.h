@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace decant {
+
+struct Message {
+  int from = 0;
+  std::string bytes;
+};
+
+// Ranks that send each other messages: all of MPI that Decant uses. Messages between two ranks arrive in order. Each
+// rank's communicator is used by one thread.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // Returns before the message is received.
+  virtual void Send(int to, std::string bytes) = 0;
+  // The next message from any rank; nullopt when none comes within `timeout`. Sleeps while it waits.
+  virtual std::optional<Message> Receive(std::chrono::milliseconds timeout) = 0;
+};
+
+// `size` connected communicators, one for each rank, for threads of this process.
+std::vector<std::unique_ptr<Communicator>> MakeThreadCommunicators(int size);
+
+// Whether this process was started by mpirun, mpiexec or srun with MPI.
+bool LaunchedByMpi();
+// The communicator over MPI_COMM_WORLD (needs the library decant::mpi). Initialises MPI; its destructor finalises it.
+std::unique_ptr<Communicator> MakeMpiCommunicator();
+// "Open MPI v4.1.4, ..."
+std::string MpiVersion();
+
+}  // namespace decant

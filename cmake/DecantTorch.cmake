@@ -1,0 +1,12 @@
+# Finds LibTorch (Debian's libtorch-dev, or the one in CMAKE_PREFIX_PATH) and makes the target decant_torch from it.
+find_package(Torch REQUIRED)
+if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
+  message(FATAL_ERROR "The LibTorch in ${TORCH_INSTALL_PREFIX} uses the old C++ ABI, which the other libraries do not. "
+    "Use Debian's libtorch-dev, or a LibTorch built with _GLIBCXX_USE_CXX11_ABI=1 (PyTorch 2.6 and later).")
+endif()
+
+# LibTorch's headers are not clean under our warnings: they are system headers.
+add_library(decant_torch INTERFACE)
+target_include_directories(decant_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_link_libraries(decant_torch INTERFACE $<BUILD_INTERFACE:${TORCH_LIBRARIES}> $<INSTALL_INTERFACE:torch>)
+install(TARGETS decant_torch EXPORT decant_torch)

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "decant/consumer/targets.h"
+#include "decant/data/source.h"
+#include "decant/models/network_spec.h"
+
+namespace decant {
+
+struct TrainOptions {
+  uint32_t num_epochs = 1;
+  uint32_t batch_size = 64;
+  double learning_rate = 1e-3;   // the peak: linear warm-up, then cosine to 0
+  double weight_decay = 0.05;    // AdamW (Loshchilov and Hutter, ICLR 2019)
+  double warmup_epochs = 1;
+  uint64_t seed = 0;             // of the initial weights
+  uint32_t threads = 1;          // of one tensor operation; results differ in the last bits between numbers
+  std::string checkpoint;        // path of the trained network; "<path>.resume" is kept while training
+  std::string metrics;           // path of the metrics, a JSON object a line and an epoch
+};
+
+struct EpochReport {
+  uint32_t epoch = 0;  // finished, from 1
+  double train_loss = 0;
+  double test_accuracy = 0;
+  double learning_rate = 0;  // of the epoch's last step
+  double train_seconds = 0;  // of the steps, labels and views included
+};
+
+struct TrainReport {
+  double test_accuracy = 0;   // of the trained network
+  uint64_t num_parameters = 0;
+  uint64_t num_steps = 0;     // of the whole training
+  double train_seconds = 0;   // of this process's steps, labels and views included, evaluation excluded
+  uint32_t epochs_resumed = 0;  // that an earlier process had done
+};
+
+struct TrainHooks {
+  std::function<bool()> stop_requested;                // asked after every step
+  std::function<void(const EpochReport&)> epoch_done;
+};
+
+// Trains a fresh network of `spec` on `targets` and writes it to options.checkpoint; evaluates on `test` after each
+// epoch. Continues from "<checkpoint>.resume" when it is there, with the same weights as an uninterrupted run (bit by
+// bit with one thread). kMismatch when that was written by another training; kCancelled when it was asked to stop.
+TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const Source& test,
+                  const TrainHooks& hooks);
+
+// Share of `test` that a checkpoint's network classifies right, in [0, 1].
+double Evaluate(const std::string& checkpoint, const Source& test);
+
+}  // namespace decant

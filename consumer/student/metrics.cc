@@ -1,0 +1,35 @@
+#include "metrics.h"
+
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "decant/base/error.h"
+#include "decant/base/file.h"
+
+namespace decant {
+
+MetricsFile::MetricsFile(std::string path, uint32_t epochs_done) : path_(std::move(path)) {
+  if (path_.empty()) return;
+  std::string kept;
+  std::ifstream file(path_);
+  for (std::string line; std::getline(file, line);) {
+    const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (object.is_object() && object.value("epoch", epochs_done + 1) <= epochs_done) kept += line + "\n";
+  }
+  WriteFileAtomically(path_, kept);
+}
+
+void MetricsFile::Append(const EpochReport& report, uint64_t num_steps) {
+  if (path_.empty()) return;
+  const nlohmann::ordered_json line = {{"epoch", report.epoch},
+                                       {"steps", num_steps},
+                                       {"train_loss", report.train_loss},
+                                       {"test_accuracy", report.test_accuracy},
+                                       {"learning_rate", report.learning_rate},
+                                       {"train_seconds", report.train_seconds}};
+  std::ofstream file(path_, std::ios::app);
+  if (!(file << line.dump() << '\n' << std::flush)) Fail(ErrorCode::kUnavailable, "cannot write to {}", path_);
+}
+
+}  // namespace decant

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "decant/data/order.h"
+#include "decant/data/source.h"
+#include "decant/data/view.h"
+
+namespace decant {
+
+// Who is in a view: the sample at a position, and the partner that is mixed in.
+struct View {
+  uint64_t sample_id = 0;
+  uint64_t partner_id = 0;  // equal to sample_id when the view is not mixed
+  ViewParams params;
+
+  // Share of the sample itself, in [0, 1]; the rest is the partner's.
+  double own_share() const { return partner_id == sample_id ? 1.0 : params.own_share / 65536.0; }
+};
+
+// Renders what teacher and student see. Teacher and student get the same pixels, on every machine: only integer
+// arithmetic touches them. Immutable; thread-safe.
+class ViewRenderer {
+ public:
+  // `source` must outlive the renderer.
+  ViewRenderer(const Source& source, const ViewSpec& spec, OrderKind order, uint64_t seed);
+
+  const Source& source() const { return source_; }
+
+  // The view at `position` of `epoch`. The partner is the neighbour in the order, the sample at position XOR 1; the odd
+  // last sample has none.
+  View ViewAt(const Order& order, uint32_t epoch, uint64_t position) const;
+  Order OrderOf(uint32_t epoch) const { return Order(order_, seed_, epoch, source_.num_samples()); }
+
+  // Writes the view's pixels, image_shape().num_bytes() bytes, HWC. What lies outside the image is black (0).
+  void Render(const View& view, uint32_t epoch, uint8_t* pixels) const;
+
+ private:
+  void RenderOne(uint64_t sample_id, const ViewParams& params, std::vector<uint8_t>* scratch, uint8_t* pixels) const;
+
+  const Source& source_;
+  ViewSpec spec_;
+  OrderKind order_;
+  uint64_t seed_;
+};
+
+}  // namespace decant

@@ -1,0 +1,117 @@
+#include "npy.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <memory>
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include "decant/base/bytes.h"
+#include "decant/base/error.h"
+#include "decant/base/file.h"
+
+namespace decant {
+namespace {
+
+// The text after `key` in the header's Python dictionary, which NumPy always writes in one form:
+// {'descr': '|u1', 'fortran_order': False, 'shape': (3, 4), }
+std::string_view Field(std::string_view header, std::string_view key, std::string_view what) {
+  const size_t at = header.find(key);
+  if (at == std::string_view::npos) Fail(ErrorCode::kDataLoss, "{}: no {} in the array's header", what, key);
+  return header.substr(at + key.size());
+}
+
+std::vector<uint64_t> ParseShape(std::string_view text, std::string_view what) {
+  const size_t end = text.find(')');
+  if (text.empty() || text.front() != '(' || end == std::string_view::npos) {
+    Fail(ErrorCode::kDataLoss, "{}: no shape in the array's header", what);
+  }
+  std::vector<uint64_t> shape;
+  text = text.substr(1, end - 1);
+  while (!text.empty()) {
+    if (text.front() == ' ' || text.front() == ',') {
+      text.remove_prefix(1);
+      continue;
+    }
+    uint64_t size = 0;
+    const auto [next, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    if (error != std::errc()) Fail(ErrorCode::kDataLoss, "{}: bad shape in the array's header", what);
+    shape.push_back(size);
+    text.remove_prefix(static_cast<size_t>(next - text.data()));
+  }
+  return shape;
+}
+
+uint64_t ElementBytes(std::string_view descr, std::string_view what) {
+  uint64_t size = 0;
+  const std::string_view digits = descr.substr(std::min<size_t>(2, descr.size()));
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), size);
+  if (error != std::errc() || end != digits.data() + digits.size() || size == 0 || size > 16) {
+    Fail(ErrorCode::kDataLoss, "{}: unknown dtype '{}'", what, descr);
+  }
+  return size;
+}
+
+}  // namespace
+
+NpyArray ParseNpy(std::string_view content, std::string_view what) {
+  ByteReader reader(content, what);
+  if (reader.GetBytes(6) != "\x93NUMPY") Fail(ErrorCode::kDataLoss, "{}: not a NumPy array", what);
+  const auto major = reader.Get<uint8_t>();
+  reader.Get<uint8_t>();
+  if (major < 1 || major > 3) Fail(ErrorCode::kDataLoss, "{}: NumPy array format {}: 1 to 3 are known", what, major);
+  const uint32_t header_size = major == 1 ? reader.Get<uint16_t>() : reader.Get<uint32_t>();
+  const std::string_view header = reader.GetBytes(header_size);
+
+  NpyArray array;
+  const std::string_view descr = Field(header, "'descr': '", what);
+  array.descr = descr.substr(0, descr.find('\''));
+  if (!Field(header, "'fortran_order': ", what).starts_with("False")) {
+    Fail(ErrorCode::kInvalidArgument, "{}: the array is in Fortran order; save np.ascontiguousarray(it)", what);
+  }
+  array.shape = ParseShape(Field(header, "'shape': ", what), what);
+  uint64_t expected = ElementBytes(array.descr, what);
+  for (const uint64_t size : array.shape) {
+    if (size != 0 && expected > std::numeric_limits<uint64_t>::max() / size) {
+      Fail(ErrorCode::kDataLoss, "{}: impossible shape in the array's header", what);
+    }
+    expected *= size;
+  }
+  if (reader.remaining() != expected) {
+    Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of elements, found {}", what, expected, reader.remaining());
+  }
+  array.bytes = reader.GetBytes(expected);
+  return array;
+}
+
+std::map<std::string, NpyArray> ReadNpz(const std::string& path) {
+  const std::string content = ReadFile(path);
+  const std::unique_ptr<archive, decltype(&archive_read_free)> zip(archive_read_new(), archive_read_free);
+  archive_read_support_format_zip(zip.get());
+  const auto check = [&](la_ssize_t result) {
+    if (result < 0) {
+      const char* text = archive_error_string(zip.get());
+      Fail(ErrorCode::kDataLoss, "{}: not a sound .npz file: {}", path, text ? text : "unknown error");
+    }
+    return result;
+  };
+  check(archive_read_open_memory(zip.get(), content.data(), content.size()));
+  std::map<std::string, NpyArray> arrays;
+  archive_entry* entry = nullptr;
+  while (check(archive_read_next_header(zip.get(), &entry)) != ARCHIVE_EOF) {
+    std::string name = archive_entry_pathname(entry);
+    std::string member;
+    char buffer[1 << 16];
+    while (const la_ssize_t size = check(archive_read_data(zip.get(), buffer, sizeof buffer))) {
+      member.append(buffer, static_cast<size_t>(size));
+    }
+    if (name.ends_with(".npy")) name.resize(name.size() - 4);
+    const std::string what = fmt::format("{}, array '{}'", path, name);
+    arrays.emplace(name, ParseNpy(member, what));
+  }
+  return arrays;
+}
+
+}  // namespace decant

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace decant {
+
+// A NumPy array in C order.
+struct NpyArray {
+  std::string descr;            // dtype as NumPy writes it: "|u1", "<i8", ...
+  std::vector<uint64_t> shape;
+  std::string bytes;            // elements, C order
+};
+
+// Reads a `.npy` file's content (format versions 1 to 3). kDataLoss, with `what`, for anything that is not one.
+NpyArray ParseNpy(std::string_view content, std::string_view what);
+
+// The arrays of a `.npz` file (np.savez, np.savez_compressed) by name. kNotFound, kDataLoss.
+std::map<std::string, NpyArray> ReadNpz(const std::string& path);
+
+}  // namespace decant

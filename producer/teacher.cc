@@ -1,0 +1,154 @@
+#include "decant/producer/teacher.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <torch/script.h>
+
+#include "decant/base/error.h"
+#include "decant/base/hash.h"
+#include "decant/models/checkpoint.h"
+#include "decant/models/input.h"
+#include "decant/models/threads.h"
+
+namespace decant {
+namespace {
+
+// LibTorch's messages are pages with a stack trace: the first line says what is wrong.
+std::string FirstLine(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+struct Teacher::Impl {
+  Impl(const TeacherOptions& an_options, const ImageShape& a_shape) : options(an_options), shape(a_shape) {}
+
+  void Load();
+  void LoadNative();
+  void LoadTorchScript();
+  // [B, C, H, W] -> float32 [B, classes], contiguous.
+  torch::Tensor Forward(const torch::Tensor& images);
+
+  TeacherOptions options;
+  ImageShape shape;
+  std::string digest;
+  std::string kind;
+  std::shared_ptr<Network> native;
+  torch::jit::Module script;
+  uint64_t num_parameters = 0;
+  uint32_t num_classes = 0;
+};
+
+void Teacher::Impl::Load() {
+  if (options.batch_size == 0 || options.threads == 0) {
+    Fail(ErrorCode::kInvalidArgument, "teacher.batch_size {} and teacher.threads {} must be at least 1",
+         options.batch_size, options.threads);
+  }
+  digest = Sha256HexOfFile(options.path);
+  if (IsTensorFile(options.path)) {
+    LoadNative();
+  } else {
+    LoadTorchScript();
+  }
+}
+
+void Teacher::Impl::LoadNative() {
+  const LoadedNetwork loaded = LoadNetwork(options.path);
+  const NetworkSpec& spec = loaded.spec;
+  if (ImageShape{spec.height, spec.width, spec.channels} != shape) {
+    Fail(ErrorCode::kMismatch, "teacher {}: images of {} x {} x {} expected, the dataset has {} x {} x {}",
+         options.path, spec.height, spec.width, spec.channels, shape.height, shape.width, shape.channels);
+  }
+  options.mean = spec.mean;
+  options.std = spec.std;
+  kind = "native";
+  native = loaded.network;
+  native->eval();
+  num_parameters = CountParameters(*native);
+}
+
+void Teacher::Impl::LoadTorchScript() {
+  try {
+    script = torch::jit::load(options.path, torch::kCPU);
+    script.eval();
+  } catch (const c10::Error& error) {
+    Fail(ErrorCode::kInvalidArgument,
+         "teacher {} is neither a checkpoint of `decant train` nor a TorchScript file that LibTorch {} can read ({}); "
+         "export it with examples/export_teacher.py",
+         options.path, TORCH_VERSION, FirstLine(error));
+  }
+  kind = "torchscript";
+  for (const torch::Tensor& parameter : script.parameters()) {
+    num_parameters += static_cast<uint64_t>(parameter.numel());
+  }
+}
+
+torch::Tensor Teacher::Impl::Forward(const torch::Tensor& images) {
+  try {
+    if (native) return native->Forward(images).contiguous();
+    const torch::jit::IValue output = script.forward({images});
+    if (!output.isTensor()) {
+      Fail(ErrorCode::kInvalidArgument, "teacher {}: its output is a {}, not a tensor of logits", options.path,
+           output.tagKind());
+    }
+    return output.toTensor().contiguous();
+  } catch (const c10::Error& error) {
+    Fail(ErrorCode::kInvalidArgument, "teacher {}: cannot run on images [{}, {}, {}, {}]: {}", options.path,
+         images.size(0), images.size(1), images.size(2), images.size(3), FirstLine(error));
+  } catch (const torch::jit::ErrorReport& error) {
+    Fail(ErrorCode::kInvalidArgument, "teacher {}: cannot run: {}", options.path, error.what());
+  }
+}
+
+Teacher::Teacher(const TeacherOptions& options, const ImageShape& shape)
+    : impl_(std::make_unique<Impl>(options, shape)) {
+  Impl& self = *impl_;
+  self.Load();
+  SetIntraOpThreads(static_cast<int>(options.threads));
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor probe = self.Forward(NormalisedInput(
+      torch::zeros({options.batch_size, shape.height, shape.width, shape.channels}, torch::kUInt8), self.options.mean,
+      self.options.std));
+  if (probe.dim() != 2 || probe.size(0) != options.batch_size || probe.scalar_type() != torch::kFloat32) {
+    std::string sizes;
+    for (const int64_t size : probe.sizes()) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
+    Fail(ErrorCode::kInvalidArgument, "teacher {}: expected logits float32 [{}, classes], found {} [{}]", options.path,
+         options.batch_size, torch::toString(probe.scalar_type()), sizes);
+  }
+  self.num_classes = static_cast<uint32_t>(probe.size(1));
+}
+
+Teacher::~Teacher() = default;
+
+uint32_t Teacher::num_classes() const { return impl_->num_classes; }
+uint64_t Teacher::num_parameters() const { return impl_->num_parameters; }
+
+nlohmann::json Teacher::Identity() const {
+  const Impl& self = *impl_;
+  return {{"digest", "sha256:" + self.digest}, {"kind", self.kind},
+          {"output", "logits"},                {"precision", "fp32"},
+          {"mean", self.options.mean},         {"std", self.options.std},
+          {"batch_size", self.options.batch_size}, {"threads", self.options.threads}};
+}
+
+void Teacher::Logits(const uint8_t* images, size_t n, std::vector<float>* logits) {
+  Impl& self = *impl_;
+  const torch::NoGradGuard no_grad;
+  const size_t batch_size = self.options.batch_size;
+  const size_t image_bytes = self.shape.num_bytes();
+  logits->resize(n * self.num_classes);
+  torch::Tensor batch =
+      torch::zeros({self.options.batch_size, self.shape.height, self.shape.width, self.shape.channels}, torch::kUInt8);
+  for (size_t begin = 0; begin < n; begin += batch_size) {
+    const size_t count = std::min(batch_size, n - begin);
+    batch.zero_();
+    std::memcpy(batch.data_ptr(), images + begin * image_bytes, count * image_bytes);
+    const torch::Tensor output = self.Forward(NormalisedInput(batch, self.options.mean, self.options.std));
+    std::memcpy(logits->data() + begin * self.num_classes, output.data_ptr(),
+                count * self.num_classes * sizeof(float));
+  }
+}
+
+}  // namespace decant

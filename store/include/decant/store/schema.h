@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "decant/store/chunk_codec.h"
+#include "decant/store/layout.h"
+
+namespace decant {
+
+// What a store means. Written once, before the first span. The binding part must be equal on resume, field by field;
+// `provenance` is recorded and reported.
+struct Schema {
+  // Binding, used by the store itself.
+  Layout layout;
+  CodecParams codec;
+  double temperature = 1;  // the labels are softmax(logits / temperature)
+  uint64_t seed = 0;       // key of orders and views
+
+  // Binding, objects that the folders above the store fill and understand.
+  nlohmann::json dataset = nlohmann::json::object();  // data/: kind, fingerprint, shape
+  nlohmann::json order = nlohmann::json::object();    // data/: kind, version
+  nlohmann::json views = nlohmann::json::object();    // data/: operations and their ranges, version
+  nlohmann::json teacher = nlohmann::json::object();  // producer/: digest, output, precision, normalisation, batch shape
+
+  // Not binding: when, where and with which libraries the store was begun, and the resolved job.
+  nlohmann::json provenance = nlohmann::json::object();
+};
+
+// The binding part as JSON: keys in alphabetical order, no spaces. Equal schemas give equal texts.
+std::string SchemaText(const Schema& schema);
+// Reads SchemaText(); kDataLoss for anything else. `provenance` stays empty.
+Schema ParseSchema(std::string_view text);
+// SHA-256 of SchemaText(), hexadecimal.
+std::string SchemaDigest(const Schema& schema);
+
+// A field of the binding part that differs, as a path ("labels.k") and JSON values.
+struct SchemaDifference {
+  std::string field;
+  std::string expected;
+  std::string found;
+};
+std::vector<SchemaDifference> CompareSchemas(const Schema& expected, const Schema& found);
+
+// The digest of a complete store's content: SHA-256 over the schema digest's text and, span by span, the content
+// digests of the ledger. It does not depend on who wrote what when.
+std::string StoreDigest(const Schema& schema, const std::vector<Digest128>& span_digests);
+
+}  // namespace decant

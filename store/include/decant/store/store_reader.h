@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "decant/store/ledger.h"
+#include "decant/store/schema.h"
+#include "decant/store/soft_label.h"
+
+namespace decant {
+
+// Reads a store without writing or locking anything: any number of readers, also from read-only directories.
+// Thread-safe. Not usable across fork(): open one reader per process.
+class StoreReader {
+ public:
+  // kNotFound when there is no store at `path`, kDataLoss when it is damaged.
+  explicit StoreReader(const std::string& path);
+  ~StoreReader();
+  StoreReader(const StoreReader&) = delete;
+  StoreReader& operator=(const StoreReader&) = delete;
+
+  const std::string& path() const;
+  const Schema& schema() const;
+  const ChunkCodec& codec() const;
+  // The store's digest when it is complete and sealed.
+  const std::optional<std::string>& digest() const;
+  // The ledger entry of each span, by Span::index; nullopt when the span is not committed. As of the opening.
+  const std::vector<std::optional<SpanTrailer>>& ledger() const;
+  uint64_t num_committed_spans() const;
+
+  // Appends the labels of a whole chunk to `labels`. kNotFound when its span is not committed, kDataLoss when it is
+  // damaged or gone.
+  void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const;
+  // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
+  void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace decant

@@ -1,0 +1,99 @@
+#include "rocksdb_util.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/table.h>
+
+#include "decant/base/error.h"
+
+namespace decant {
+namespace {
+
+// RocksDB's own log goes nowhere: as Debian builds it (with assertions), a log that cannot be written on a full disk
+// ends the process.
+class SilentLogger : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+// Well under what the process may open: RocksDB 7.8 ends a read with OK when descriptors run out.
+int MaxOpenFiles() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
+  return static_cast<int>(std::clamp<rlim_t>(limit.rlim_cur / 4, 16, 4096));
+}
+
+}  // namespace
+
+std::string DatabasePath(const std::string& store_path) { return store_path + "/db"; }
+std::string StagingPath(const std::string& store_path) { return store_path + "/staging"; }
+
+void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path) {
+  if (status.ok()) return;
+  const std::string text = status.ToString();
+  if (status.IsNoSpace() || text.find("No space left") != std::string::npos) {
+    Fail(ErrorCode::kExhausted, "cannot {} {}: no space left on the device; make room and run again", action, path);
+  }
+  if (text.find("lock") != std::string::npos && status.IsIOError()) {
+    Fail(ErrorCode::kUnavailable, "cannot {} {}: another process is writing to this store", action, path);
+  }
+  if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos) {
+    Fail(ErrorCode::kUnavailable, "cannot {} {}: the directory is not writable ({})", action, path, text);
+  }
+  if (status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound()) {
+    Fail(ErrorCode::kDataLoss, "cannot {} {}: {}; `decant verify` tells what is damaged", action, path, text);
+  }
+  Fail(ErrorCode::kUnavailable, "cannot {} {}: {}", action, path, text);
+}
+
+rocksdb::Options StoreOptions() {
+  rocksdb::Options options;
+  options.create_if_missing = false;
+  options.create_missing_column_families = false;
+  options.info_log = std::make_shared<SilentLogger>();
+  options.disable_auto_compactions = true;
+  options.compression = rocksdb::kNoCompression;  // the codec has compressed already
+  options.max_open_files = MaxOpenFiles();
+  options.skip_stats_update_on_db_open = true;
+  options.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  options.use_fsync = true;
+  options.write_buffer_size = 1 << 20;  // `meta` holds a handful of records; labels are ingested
+
+  rocksdb::BlockBasedTableOptions table;
+  table.format_version = 5;
+  table.checksum = rocksdb::kXXH3;
+  table.block_size = 32 << 10;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies() {
+  const rocksdb::ColumnFamilyOptions options(StoreOptions());
+  return {{rocksdb::kDefaultColumnFamilyName, options}, {kMetaFamily, options}, {kLabelsFamily, options}};
+}
+
+Database::~Database() {
+  if (!db) return;
+  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  db->Close();
+}
+
+void Database::Adopt(rocksdb::DB* opened) {
+  db.reset(opened);
+  meta = handles.at(1);
+  labels = handles.at(2);
+}
+
+bool GetValue(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string* value,
+              std::string_view path) {
+  const rocksdb::Status status = db->Get({}, family, rocksdb::Slice(key.data(), key.size()), value);
+  if (status.IsNotFound()) return false;
+  CheckStatus(status, "read from", path);
+  return true;
+}
+
+}  // namespace decant

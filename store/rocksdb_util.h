@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+
+namespace decant {
+
+inline constexpr char kMetaFamily[] = "meta";
+inline constexpr char kLabelsFamily[] = "labels";
+
+// Keys of the column family `meta`.
+inline constexpr char kSchemaKey[] = "schema";
+inline constexpr char kProvenanceKey[] = "provenance";
+inline constexpr char kSealKey[] = "seal";
+
+// Folders of a store: the database, and the span files that wait to be committed.
+std::string DatabasePath(const std::string& store_path);
+std::string StagingPath(const std::string& store_path);
+
+// Throws the Error for a RocksDB status that is not OK: the one place where RocksDB's errors become ours.
+void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path);
+
+// The options of every database and file of a store.
+rocksdb::Options StoreOptions();
+std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies();
+
+// An open database: closes its column families before itself.
+struct Database {
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::ColumnFamilyHandle* meta = nullptr;
+  rocksdb::ColumnFamilyHandle* labels = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+
+  Database() = default;
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database();
+  // Takes over what RocksDB's Open functions return.
+  void Adopt(rocksdb::DB* opened);
+};
+
+// Reads the value of `key`; false when it is not there.
+bool GetValue(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string* value,
+              std::string_view path);
+
+}  // namespace decant

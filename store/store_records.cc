@@ -1,0 +1,59 @@
+#include "store_records.h"
+
+#include <algorithm>
+
+#include "decant/base/bytes.h"
+#include "decant/store/record.h"
+
+namespace decant {
+
+std::optional<Schema> ReadSchema(const Database& database, const std::string& path) {
+  std::string record;
+  if (!GetValue(database.db.get(), database.meta, kSchemaKey, &record, path)) return std::nullopt;
+  Schema schema = ParseSchema(UnwrapRecord(RecordMagic::kSchema, record, path + ": schema"));
+  if (GetValue(database.db.get(), database.meta, kProvenanceKey, &record, path)) {
+    const std::string what = path + ": provenance";
+    schema.provenance =
+        nlohmann::json::parse(UnwrapRecord(RecordMagic::kProvenance, record, what), nullptr, /*allow_exceptions=*/false);
+    if (schema.provenance.is_discarded()) Fail(ErrorCode::kDataLoss, "{}: not JSON", what);
+  }
+  return schema;
+}
+
+std::optional<std::string> ReadSeal(const Database& database, const std::string& path) {
+  std::string record;
+  if (!GetValue(database.db.get(), database.meta, kSealKey, &record, path)) return std::nullopt;
+  const std::string what = path + ": seal";
+  ByteReader reader(UnwrapRecord(RecordMagic::kSeal, record, what), what);
+  return std::string(reader.GetString());
+}
+
+Ledger ReadLedger(const Database& database, const Layout& layout, const std::string& path) {
+  constexpr uint64_t kBatch = 1024;
+  Ledger ledger(layout.num_spans());
+  for (uint64_t begin = 0; begin < ledger.size(); begin += kBatch) {
+    const size_t count = std::min<uint64_t>(kBatch, ledger.size() - begin);
+    std::vector<std::string> keys(count);
+    for (size_t i = 0; i < count; ++i) keys[i] = TrailerKey(layout.SpanAt(begin + i));
+    const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+    std::vector<std::string> values;
+    const std::vector<rocksdb::ColumnFamilyHandle*> families(count, database.labels);
+    const auto statuses = database.db->MultiGet({}, families, slices, &values);
+    for (size_t i = 0; i < count; ++i) {
+      if (statuses[i].IsNotFound()) continue;
+      CheckStatus(statuses[i], "read the ledger of", path);
+      const Span span = layout.SpanAt(begin + i);
+      ledger[begin + i] = DecodeTrailer(span, layout.SpanLabels(span), values[i]);
+    }
+  }
+  return ledger;
+}
+
+std::string DigestOfLedger(const Schema& schema, const Ledger& ledger) {
+  std::vector<Digest128> digests;
+  digests.reserve(ledger.size());
+  for (const auto& trailer : ledger) digests.push_back(trailer.value().content_digest);
+  return StoreDigest(schema, digests);
+}
+
+}  // namespace decant

@@ -1,0 +1,134 @@
+#include "decant/store/store_writer.h"
+
+#include <filesystem>
+#include <set>
+
+#include <unistd.h>
+
+#include "decant/base/bytes.h"
+#include "decant/base/error.h"
+#include "decant/base/file.h"
+#include "decant/store/record.h"
+#include "rocksdb_util.h"
+#include "store_records.h"
+
+namespace decant {
+namespace {
+
+void RefuseDifference(const std::string& path, const Schema& stored, const Schema& wanted) {
+  const auto differences = CompareSchemas(stored, wanted);
+  if (differences.empty()) return;
+  std::string text;
+  for (const SchemaDifference& difference : differences) {
+    text += fmt::format("; {}: expected {}, found {}", difference.field, difference.expected, difference.found);
+  }
+  Fail(ErrorCode::kMismatch, "the store {} was begun with another job{}; restore the job or name another store", path,
+       text);
+}
+
+// A directory that holds something else is not taken over.
+void RefuseForeignDirectory(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || std::filesystem::exists(DatabasePath(path), error)) return;
+  if (!std::filesystem::is_directory(path, error) || !std::filesystem::is_empty(path, error)) {
+    Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
+  }
+}
+
+}  // namespace
+
+struct StoreWriter::Impl {
+  Impl(std::string a_path, const Schema& a_schema) : path(std::move(a_path)), schema(a_schema) {}
+
+  void Put(const char* key, const std::string& record) {
+    rocksdb::WriteOptions no_log;
+    no_log.disableWAL = true;
+    CheckStatus(database.db->Put(no_log, database.meta, key, record), "write to", path);
+  }
+  // Makes what was Put durable, as a file.
+  void Flush() { CheckStatus(database.db->Flush({}, database.meta), "write to", path); }
+
+  const std::string path;
+  const Schema schema;
+  Database database;
+  std::set<uint64_t> missing;
+  bool sealed = false;
+};
+
+StoreWriter::StoreWriter(const std::string& path, const Schema& schema)
+    : impl_(std::make_unique<Impl>(path, schema)) {
+  Impl& self = *impl_;
+  RefuseForeignDirectory(path);
+  CreateDirectories(StagingPath(path));
+
+  rocksdb::Options options = StoreOptions();
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  rocksdb::DB* db = nullptr;
+  CheckStatus(rocksdb::DB::Open(options, DatabasePath(path), StoreFamilies(), &self.database.handles, &db), "open",
+              path);
+  self.database.Adopt(db);
+
+  const std::optional<Schema> stored = ReadSchema(self.database, path);
+  if (stored) {
+    RefuseDifference(path, *stored, schema);
+  } else {
+    self.Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, schema.provenance.dump()));
+    self.Put(kSchemaKey, WrapRecord(RecordMagic::kSchema, SchemaText(schema)));
+    self.Flush();
+  }
+  const auto ledger = ReadLedger(self.database, schema.layout, path);
+  for (uint64_t span = 0; span < ledger.size(); ++span) {
+    if (!ledger[span]) self.missing.insert(span);
+  }
+  self.sealed = ReadSeal(self.database, path).has_value();
+  for (const auto& entry : std::filesystem::directory_iterator(StagingPath(path))) {
+    ::unlink(entry.path().c_str());
+  }
+}
+
+StoreWriter::~StoreWriter() = default;
+
+std::vector<uint64_t> StoreWriter::MissingSpans() const { return {impl_->missing.begin(), impl_->missing.end()}; }
+
+uint64_t StoreWriter::num_committed() const { return impl_->schema.layout.num_spans() - impl_->missing.size(); }
+
+void StoreWriter::Commit(const std::vector<SpanFile>& files) {
+  Impl& self = *impl_;
+  std::set<uint64_t> spans;
+  rocksdb::IngestExternalFileArg batch;
+  batch.column_family = self.database.labels;
+  batch.options.move_files = true;
+  batch.options.write_global_seqno = false;
+  batch.options.verify_checksums_before_ingest = true;
+  batch.options.fail_if_not_bottommost_level = true;
+  for (const SpanFile& file : files) {
+    if (self.missing.contains(file.trailer.span) && spans.insert(file.trailer.span).second) {
+      batch.external_files.push_back(file.path);
+    } else {
+      ::unlink(file.path.c_str());
+    }
+  }
+  if (batch.external_files.empty()) return;
+  CheckStatus(self.database.db->IngestExternalFiles({batch}), "commit spans to", self.path);
+  for (const uint64_t span : spans) self.missing.erase(span);
+}
+
+std::string StoreWriter::Seal() {
+  Impl& self = *impl_;
+  if (!self.missing.empty()) {
+    Fail(ErrorCode::kInternal, "{}: sealed with {} spans missing", self.path, self.missing.size());
+  }
+  const auto ledger = ReadLedger(self.database, self.schema.layout, self.path);
+  const std::string digest = DigestOfLedger(self.schema, ledger);
+  if (!self.sealed) {
+    ByteWriter seal;
+    seal.PutString(digest);
+    self.Put(kSealKey, WrapRecord(RecordMagic::kSeal, seal.bytes()));
+    self.Flush();
+    self.sealed = true;
+  }
+  return digest;
+}
+
+}  // namespace decant
