@@ -3,6 +3,8 @@
 #include <list>
 #include <thread>
 
+#define OMPI_SKIP_MPICXX 1  // the C interface alone
+#define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
 #include "decant/base/error.h"

@@ -151,4 +151,6 @@ void Teacher::Logits(const uint8_t* images, size_t n, std::vector<float>* logits
   }
 }
 
+std::string LibTorchVersion() { return TORCH_VERSION; }
+
 }  // namespace decant

@@ -41,4 +41,7 @@ class Teacher {
   std::unique_ptr<Impl> impl_;
 };
 
+// "1.13.1"
+std::string LibTorchVersion();
+
 }  // namespace decant

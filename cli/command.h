@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+namespace decant {
+
+// A command: adds itself to the program, and returns what to run when it was chosen. The body returns the exit code;
+// errors are thrown.
+using CommandBody = std::function<int()>;
+struct Command {
+  CLI::App* app = nullptr;
+  CommandBody run;
+};
+
+Command AddInspect(CLI::App& program);
+Command AddVerify(CLI::App& program);
+#ifdef DECANT_TORCH
+Command AddProduce(CLI::App& program);
+Command AddTrain(CLI::App& program);
+Command AddDemo(CLI::App& program);
+#endif
+
+}  // namespace decant

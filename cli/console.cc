@@ -1,0 +1,69 @@
+#include "console.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include <unistd.h>
+
+namespace decant {
+
+int ExitCode(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInternal: return 1;
+    case ErrorCode::kInvalidArgument: return 2;
+    case ErrorCode::kNotFound: return 3;
+    case ErrorCode::kMismatch: return 4;
+    case ErrorCode::kDataLoss: return kExitDamaged;
+    case ErrorCode::kExhausted: return 6;
+    case ErrorCode::kUnavailable: return 7;
+    case ErrorCode::kCancelled: return 75;
+  }
+  return 1;
+}
+
+std::string Grouped(uint64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text.push_back(',');
+    text.push_back(digits[i]);
+  }
+  return text;
+}
+
+uint64_t FolderBytes(const std::string& path) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+Progress::Progress()
+    : last_(std::chrono::steady_clock::now()),
+      interval_(::isatty(STDERR_FILENO) ? std::chrono::milliseconds(200) : std::chrono::seconds(30)),
+      terminal_(::isatty(STDERR_FILENO)) {}
+
+Progress::~Progress() {
+  if (line_open_) std::fputc('\n', stderr);
+}
+
+bool Progress::due() const { return std::chrono::steady_clock::now() - last_ >= interval_; }
+
+void Progress::Show(const std::string& line) {
+  if (due()) ShowNow(line);
+}
+
+void Progress::ShowNow(const std::string& line) {
+  last_ = std::chrono::steady_clock::now();
+  line_open_ = terminal_;
+  // Back to the start, the line, and whatever is left of the one before it cleared.
+  if (terminal_) {
+    fmt::print(stderr, "\r{}\033[K", line);
+  } else {
+    fmt::print(stderr, "{}\n", line);
+  }
+  std::fflush(stderr);
+}
+
+}  // namespace decant

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "decant/base/error.h"
+
+namespace decant {
+
+// Exit codes (docs/cli.md).
+inline constexpr int kExitDamaged = 5;
+int ExitCode(ErrorCode code);
+
+// 1234567 -> "1,234,567".
+std::string Grouped(uint64_t number);
+// Bytes of the regular files below `path`.
+uint64_t FolderBytes(const std::string& path);
+
+// Progress on stderr: on a terminal one line that updates itself, elsewhere a full line every 30 s.
+class Progress {
+ public:
+  Progress();
+  // Ends the line.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  // Whether Show() would print now: for callers whose line costs something to make.
+  bool due() const;
+  void Show(const std::string& line);
+  // Prints whatever the time: the first and the last line.
+  void ShowNow(const std::string& line);
+
+ private:
+  std::chrono::steady_clock::time_point last_;
+  std::chrono::milliseconds interval_;
+  bool terminal_;
+  bool line_open_ = false;
+};
+
+}  // namespace decant

@@ -1,0 +1,149 @@
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "console.h"
+#include "decant/data/order.h"
+#include "decant/data/view.h"
+#include "decant/store/store_reader.h"
+
+namespace decant {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string store;
+  std::optional<uint64_t> sample;
+  uint32_t epoch = 0;
+  bool json = false;
+};
+
+Json Summary(const StoreReader& store) {
+  const Schema& schema = store.schema();
+  SpanTrailer total;
+  for (const auto& trailer : store.ledger()) {
+    if (!trailer) continue;
+    total.num_labels += trailer->num_labels;
+    total.num_entries += trailer->num_entries;
+    total.chunk_bytes += trailer->chunk_bytes;
+    total.kl_sum += trailer->kl_sum;
+    total.kl_max = std::max(total.kl_max, trailer->kl_max);
+  }
+  const double labels = std::max<double>(1, static_cast<double>(total.num_labels));
+  const uint64_t disk_bytes = FolderBytes(store.path());
+  return {{"store", store.path()},
+          {"complete", store.num_committed_spans() == schema.layout.num_spans()},
+          {"spans", schema.layout.num_spans()},
+          {"spans_committed", store.num_committed_spans()},
+          {"labels", total.num_labels},
+          {"labels_planned", schema.layout.num_labels()},
+          {"entries_per_label", static_cast<double>(total.num_entries) / labels},
+          {"disk_bytes", disk_bytes},
+          {"bytes_per_label", static_cast<double>(disk_bytes) / labels},
+          {"chunk_bytes_per_label", static_cast<double>(total.chunk_bytes) / labels},
+          {"kl_mean", total.kl_sum / labels},
+          {"kl_max", total.kl_max},
+          {"kl_bound", store.codec().KlBound()},
+          {"digest", store.digest().value_or("")},
+          {"schema_digest", SchemaDigest(schema)},
+          {"schema", Json::parse(SchemaText(schema))},
+          {"provenance", Json(schema.provenance)}};
+}
+
+void PrintSummary(const Json& summary) {
+  const Json& schema = summary["schema"];
+  const Json& labels = schema["labels"];
+  fmt::print("{}: {}\n", summary["store"].get<std::string>(),
+             summary["complete"].get<bool>() ? "complete" : "incomplete; `decant produce` continues it");
+  fmt::print("  labels     {} of {} ({} epochs of {} samples)\n", Grouped(summary["labels"]),
+             Grouped(summary["labels_planned"]), schema["layout"]["num_epochs"].dump(),
+             Grouped(schema["layout"]["num_samples"]));
+  fmt::print("  spans      {} of {}\n", summary["spans_committed"].dump(), summary["spans"].dump());
+  fmt::print("  classes    {}, of which the {} likeliest are stored, at temperature {}\n",
+             Grouped(labels["num_classes"]), labels["k"].dump(), labels["temperature"].dump());
+  fmt::print("  size       {} bytes, {:.2f} a label ({:.2f} in chunks)\n", Grouped(summary["disk_bytes"]),
+             summary["bytes_per_label"].get<double>(), summary["chunk_bytes_per_label"].get<double>());
+  fmt::print("  KL         mean {:.2e}, largest {:.2e}, bound {:.2e} nats\n", summary["kl_mean"].get<double>(),
+             summary["kl_max"].get<double>(), summary["kl_bound"].get<double>());
+  fmt::print("  teacher    {}\n", schema["teacher"].dump());
+  fmt::print("  dataset    {}\n", schema["dataset"].dump());
+  fmt::print("  views      {}, seed {}\n", schema["views"].dump(), schema["seed"].dump());
+  fmt::print("  order      {}\n", schema["order"].dump());
+  fmt::print("  made with  {}\n", summary["provenance"].value("libraries", Json::object()).dump());
+  const std::string digest = summary["digest"];
+  fmt::print("  digest     {}\n", digest.empty() ? "none yet" : digest);
+}
+
+Json LabelJson(const StoreReader& store, uint64_t sample_id, uint32_t epoch) {
+  const Schema& schema = store.schema();
+  const Layout& layout = schema.layout;
+  if (sample_id >= layout.num_samples || epoch >= layout.num_epochs) {
+    Fail(ErrorCode::kInvalidArgument, "{} has {} samples and {} epochs; there is no sample {} in epoch {}",
+         store.path(), layout.num_samples, layout.num_epochs, sample_id, epoch);
+  }
+  const Order order(OrderFromIdentity(schema.order), schema.seed, epoch, layout.num_samples);
+  const uint64_t position = order.PositionOf(sample_id);
+  LabelBatch label;
+  store.ReadLabel(epoch, position, &label);
+  const ViewParams view = DrawView(ViewSpecFromIdentity(schema.views), schema.seed, epoch, sample_id);
+  const uint64_t neighbour = position ^ 1;
+  const bool mixed = view.mixed && neighbour < layout.num_samples;
+  return {{"sample", sample_id},
+          {"epoch", epoch},
+          {"position", position},
+          {"ids", label.ids},
+          {"log_probs", label.log_probs},
+          {"tail_mass", label.tail_mass.front()},
+          {"view",
+           {{"shift_x", view.shift_x},
+            {"shift_y", view.shift_y},
+            {"degrees", 360 / M_PI * std::atan(view.half_tan)},
+            {"shear", view.shear},
+            {"scale", view.scale},
+            {"brightness", view.brightness / 65536.0},
+            {"partner", mixed ? Json(order.SampleAt(neighbour)) : Json()},
+            {"own_share", mixed ? view.own_share / 65536.0 : 1.0}}}};
+}
+
+void PrintLabel(const Json& label) {
+  fmt::print("sample {} in epoch {}, at position {}\n", label["sample"].dump(), label["epoch"].dump(),
+             label["position"].dump());
+  for (size_t entry = 0; entry < label["ids"].size(); ++entry) {
+    const double log_prob = label["log_probs"][entry];
+    fmt::print("  class {:>6}  probability {:.6f}  log {:.4f}\n", label["ids"][entry].dump(), std::exp(log_prob),
+               log_prob);
+  }
+  fmt::print("  tail          probability {:.6f}\n  view {}\n", label["tail_mass"].get<double>(), label["view"].dump());
+}
+
+int Inspect(const Options& options) {
+  const StoreReader store(options.store);
+  const Json object = options.sample ? LabelJson(store, *options.sample, options.epoch) : Summary(store);
+  if (options.json) {
+    fmt::print("{}\n", object.dump(2));
+  } else if (options.sample) {
+    PrintLabel(object);
+  } else {
+    PrintSummary(object);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command AddInspect(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("inspect", "Tells what is in a store, or in one label of it");
+  const auto options = std::make_shared<Options>();
+  app->add_option("store", options->store, "The label store")->required();
+  CLI::Option* sample = app->add_option("--sample", options->sample, "Decode the label of this sample");
+  app->add_option("--epoch", options->epoch, "... in this epoch")->needs(sample)->capture_default_str();
+  app->add_flag("--json", options->json, "Print one JSON object");
+  return {app, [options] { return Inspect(*options); }};
+}
+
+}  // namespace decant

@@ -1,0 +1,229 @@
+#include "job.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <variant>
+
+#include <toml++/toml.h>
+
+#include "decant/base/error.h"
+#include "decant/base/file.h"
+
+namespace decant {
+namespace {
+
+// A key of the job file and the variable behind it.
+struct Path {
+  std::string* value;
+};
+struct Key {
+  std::string name;
+  std::variant<std::string*, Path, double*, uint32_t*, uint64_t*, std::vector<double>*> target;
+};
+
+std::vector<Key> KeysOf(Job* job) {
+  return {
+      {"data.path", Path{&job->data.path}},
+      {"data.split", &job->data.split},
+      {"data.test_split", &job->data.test_split},
+      {"views.order", &job->views.order},
+      {"views.seed", &job->views.seed},
+      {"views.shift", &job->views.shift},
+      {"views.rotate", &job->views.rotate},
+      {"views.shear", &job->views.shear},
+      {"views.zoom", &job->views.zoom},
+      {"views.brightness", &job->views.brightness},
+      {"views.mixup", &job->views.mixup},
+      {"views.mixup_alpha", &job->views.mixup_alpha},
+      {"teacher.path", Path{&job->teacher.path}},
+      {"teacher.mean", &job->teacher.mean},
+      {"teacher.std", &job->teacher.std},
+      {"teacher.batch_size", &job->teacher.batch_size},
+      {"teacher.threads", &job->teacher.threads},
+      {"labels.store", Path{&job->labels.store}},
+      {"labels.epochs", &job->labels.epochs},
+      {"labels.k", &job->labels.k},
+      {"labels.temperature", &job->labels.temperature},
+      {"labels.delta", &job->labels.delta},
+      {"labels.chunk_size", &job->labels.chunk_size},
+      {"labels.span_chunks", &job->labels.span_chunks},
+      {"student.architecture", &job->student.architecture},
+      {"student.features", &job->student.features},
+      {"student.depth", &job->student.depth},
+      {"student.heads", &job->student.heads},
+      {"student.patch_size", &job->student.patch_size},
+      {"student.mean", &job->student.mean},
+      {"student.std", &job->student.std},
+      {"train.labels", &job->train.labels},
+      {"train.epochs", &job->train.num_epochs},
+      {"train.batch_size", &job->train.batch_size},
+      {"train.learning_rate", &job->train.learning_rate},
+      {"train.weight_decay", &job->train.weight_decay},
+      {"train.warmup_epochs", &job->train.warmup_epochs},
+      {"train.seed", &job->train.seed},
+      {"train.threads", &job->train.threads},
+      {"train.checkpoint", Path{&job->train.checkpoint}},
+      {"train.metrics", Path{&job->train.metrics}},
+  };
+}
+
+// Levenshtein distance.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substitution = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+    }
+  }
+  return row[b.size()];
+}
+
+const Key& FindKey(const std::vector<Key>& keys, const std::string& name, const std::string& where) {
+  const Key* nearest = &keys.front();
+  for (const Key& key : keys) {
+    if (key.name == name) return key;
+    if (EditDistance(key.name, name) < EditDistance(nearest->name, name)) nearest = &key;
+  }
+  Fail(ErrorCode::kInvalidArgument, "{}: unknown key '{}'; did you mean '{}'?", where, name, nearest->name);
+}
+
+[[noreturn]] void FailType(const std::string& where, const Key& key, const char* expected) {
+  Fail(ErrorCode::kInvalidArgument, "{}: {}: expected {}", where, key.name, expected);
+}
+
+template <typename Int>
+Int ToInteger(const toml::node& node, const std::string& where, const Key& key) {
+  const auto value = node.value_exact<int64_t>();
+  if (!value || *value < 0 || static_cast<uint64_t>(*value) > std::numeric_limits<Int>::max()) {
+    FailType(where, key, "a whole number, 0 or more");
+  }
+  return static_cast<Int>(*value);
+}
+
+double ToNumber(const toml::node& node, const std::string& where, const Key& key) {
+  const auto value = node.is_number() ? node.value<double>() : std::nullopt;
+  if (!value || !std::isfinite(*value)) FailType(where, key, "a number");
+  return *value;
+}
+
+// Assigns a TOML value to a key. `folder` is what relative paths start from.
+class Assign {
+ public:
+  Assign(const toml::node& node, const std::string& where, const Key& key, const std::filesystem::path& folder)
+      : node_(node), where_(where), key_(key), folder_(folder) {}
+
+  void operator()(std::string* target) const {
+    const auto value = node_.value_exact<std::string>();
+    if (!value) FailType(where_, key_, "a text in quotes");
+    *target = *value;
+  }
+  void operator()(Path target) const {
+    (*this)(target.value);
+    if (!target.value->empty()) *target.value = (folder_ / *target.value).lexically_normal();
+  }
+  void operator()(double* target) const { *target = ToNumber(node_, where_, key_); }
+  void operator()(uint32_t* target) const { *target = ToInteger<uint32_t>(node_, where_, key_); }
+  void operator()(uint64_t* target) const { *target = ToInteger<uint64_t>(node_, where_, key_); }
+  void operator()(std::vector<double>* target) const {
+    target->clear();
+    if (const toml::array* array = node_.as_array()) {
+      for (const toml::node& element : *array) target->push_back(ToNumber(element, where_, key_));
+    } else {
+      target->push_back(ToNumber(node_, where_, key_));
+    }
+    if (target->empty()) FailType(where_, key_, "at least one number");
+  }
+
+ private:
+  const toml::node& node_;
+  const std::string& where_;
+  const Key& key_;
+  const std::filesystem::path& folder_;
+};
+
+toml::table ParseToml(const std::string& text, const std::string& where) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    Fail(ErrorCode::kInvalidArgument, "{}:{}: {}", where, error.source().begin.line, error.description());
+  }
+}
+
+void ApplyFile(Job* job, const std::vector<Key>& keys) {
+  const toml::table file = ParseToml(ReadFile(job->path), job->path);
+  const std::filesystem::path folder = std::filesystem::path(job->path).parent_path();
+  for (const auto& [section, content] : file) {
+    const std::string where = fmt::format("{}:{}", job->path, content.source().begin.line);
+    const toml::table* table = content.as_table();
+    if (!table) FindKey(keys, std::string(section.str()), where);  // no key stands outside a section: fails
+    for (const auto& [name, value] : *table) {
+      const std::string line = fmt::format("{}:{}", job->path, name.source().begin.line);
+      const Key& key = FindKey(keys, fmt::format("{}.{}", section.str(), name.str()), line);
+      std::visit(Assign(value, line, key, folder), key.target);
+      job->given.insert(key.name);
+    }
+  }
+}
+
+void ApplyOverride(Job* job, const std::vector<Key>& keys, const std::string& argument) {
+  const size_t equals = argument.find('=');
+  if (!argument.starts_with("--") || equals == std::string::npos) {
+    Fail(ErrorCode::kInvalidArgument, "unknown argument '{}'; keys of the job file are given as --section.key=value",
+         argument);
+  }
+  const Key& key = FindKey(keys, argument.substr(2, equals - 2), argument);
+  const std::string text = argument.substr(equals + 1);
+  const bool is_text = std::holds_alternative<std::string*>(key.target) || std::holds_alternative<Path>(key.target);
+  toml::table table;
+  if (is_text) {
+    table.insert("value", text);
+  } else {
+    table = ParseToml("value = " + text, argument);
+  }
+  std::visit(Assign(*table.get("value"), argument, key, std::filesystem::path()), key.target);
+  job->given.insert(key.name);
+}
+
+}  // namespace
+
+nlohmann::json Job::ToJson() const {
+  nlohmann::json object;
+  for (const Key& key : KeysOf(const_cast<Job*>(this))) {
+    const size_t dot = key.name.find('.');
+    nlohmann::json& slot = object[key.name.substr(0, dot)][key.name.substr(dot + 1)];
+    std::visit(
+        [&](auto target) {
+          if constexpr (std::is_same_v<decltype(target), Path>) {
+            slot = *target.value;
+          } else {
+            slot = *target;
+          }
+        },
+        key.target);
+  }
+  return object;
+}
+
+void Job::Require(const std::string& key) const {
+  if (!given.contains(key)) {
+    Fail(ErrorCode::kInvalidArgument, "{}: {} is missing; add it to the file or give --{}=...", path, key, key);
+  }
+}
+
+Job ReadJob(const std::string& path, const std::vector<std::string>& overrides) {
+  Job job;
+  job.path = path;
+  const std::vector<Key> keys = KeysOf(&job);
+  ApplyFile(&job, keys);
+  for (const std::string& argument : overrides) ApplyOverride(&job, keys, argument);
+  return job;
+}
+
+}  // namespace decant

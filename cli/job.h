@@ -1,0 +1,56 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "decant/consumer/trainer.h"
+#include "decant/data/view.h"
+#include "decant/models/network_spec.h"
+#include "decant/producer/teacher.h"
+
+namespace decant {
+
+// A job file, resolved: every key has a value. Keys and defaults: docs/job.md.
+struct Job {
+  struct Data {
+    std::string path;
+    std::string split = "train";
+    std::string test_split = "test";
+  } data;
+  struct Views : ViewSpec {
+    std::string order = "global";
+    uint64_t seed = 0;
+  } views;
+  TeacherOptions teacher;
+  struct Labels {
+    std::string store;
+    uint32_t epochs = 1;
+    uint32_t k = 10;
+    double temperature = 1;
+    double delta = 0.03125;
+    uint32_t chunk_size = 1024;
+    uint32_t span_chunks = 64;
+  } labels;
+  NetworkSpec student;
+  struct Training : TrainOptions {
+    std::string labels = "store";
+  } train;
+
+  std::string path;              // of the job file
+  std::set<std::string> given;   // keys that the file or the command line sets, "section.key"
+
+  // All keys with their values, by section.
+  nlohmann::json ToJson() const;
+  // kInvalidArgument when a key that the command needs has no value.
+  void Require(const std::string& key) const;
+};
+
+// Reads a job file and lays the command line's `overrides` ("--section.key=value") over it. Relative paths in the file are
+// relative to the file's folder, in overrides to the current one. kNotFound without the file; kInvalidArgument for bad
+// TOML, an unknown key (with the nearest known one) or a value of a wrong type, with file and line.
+Job ReadJob(const std::string& path, const std::vector<std::string>& overrides);
+
+}  // namespace decant

@@ -1,0 +1,227 @@
+#include "produce.h"
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include <unistd.h>
+
+#include <fmt/chrono.h>
+
+#include "command.h"
+#include "console.h"
+#include "decant/base/bytes.h"
+#include "decant/cluster/run_job.h"
+#include "decant/store/store_writer.h"
+#include "signals.h"
+
+namespace decant {
+namespace {
+
+struct Options {
+  std::string job;
+  bool json = false;
+};
+
+std::string HostName() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+nlohmann::json Provenance(const Job& job) {
+  return {{"begun", fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::now()))},
+          {"host", HostName()},
+          {"libraries", {{"decant", DECANT_VERSION}, {"torch", LibTorchVersion()}}},
+          {"job", job.ToJson()}};
+}
+
+std::unique_ptr<Communicator> MakeCommunicator() {
+#ifdef DECANT_MPI
+  if (LaunchedByMpi()) return MakeMpiCommunicator();
+#endif
+  return std::move(MakeThreadCommunicators(1).front());
+}
+
+// The result of a span, as it travels from a rank to the coordinator.
+std::string EncodeSpanFile(const SpanFile& file) {
+  ByteWriter writer;
+  writer.PutString(file.path);
+  writer.Put(file.file_bytes);
+  writer.Put(file.trailer.span);
+  writer.PutString(EncodeTrailer(file.trailer));
+  return writer.Take();
+}
+
+SpanFile DecodeSpanFile(const Layout& layout, const std::string& bytes) {
+  ByteReader reader(bytes, "result of a span");
+  SpanFile file;
+  file.path = reader.GetString();
+  file.file_bytes = reader.Get<uint64_t>();
+  const Span span = layout.SpanAt(reader.Get<uint64_t>());
+  file.trailer = DecodeTrailer(span, layout.SpanLabels(span), reader.GetString());
+  return file;
+}
+
+// Rank 0's view of a run: commits, shows progress, reports.
+class Production {
+ public:
+  Production(std::string store_path, int num_ranks) : store_path_(std::move(store_path)), num_ranks_(num_ranks) {}
+
+  std::vector<uint64_t> Begin(const Schema& schema) {
+    layout_ = schema.layout;
+    store_.emplace(store_path_, schema);
+    start_ = std::chrono::steady_clock::now();
+    progress_.ShowNow(fmt::format("{}: {} of {} spans to label, {} {}", store_path_, store_->MissingSpans().size(),
+                                  layout_.num_spans(), num_ranks_, num_ranks_ == 1 ? "rank" : "ranks"));
+    return store_->MissingSpans();
+  }
+
+  void Commit(const std::vector<std::string>& results) {
+    std::vector<SpanFile> files;
+    for (const std::string& result : results) {
+      files.push_back(DecodeSpanFile(layout_, result));
+      labels_ += files.back().trailer.num_labels;
+    }
+    store_->Commit(files);
+  }
+
+  void Complete() { digest_ = store_->Seal(); }
+
+  void Tick() {
+    if (store_ && progress_.due()) progress_.ShowNow(Line());
+  }
+
+  void Report(bool json) {
+    const double seconds = Seconds();
+    if (json) {
+      const nlohmann::ordered_json object = {{"store", store_path_},
+                                             {"ranks", num_ranks_},
+                                             {"labels", layout_.num_labels()},
+                                             {"labels_this_run", labels_},
+                                             {"seconds", seconds},
+                                             {"labels_per_second", static_cast<double>(labels_) / seconds},
+                                             {"digest", digest_}};
+      fmt::print("{}\n", object.dump(2));
+    } else {
+      fmt::print("{}: complete, {} labels, {} of them in this run in {:.1f} s\ndigest {}\n", store_path_,
+                 Grouped(layout_.num_labels()), Grouped(labels_), seconds, digest_);
+    }
+  }
+
+  void ReportStopped() {
+    if (!store_) return;
+    fmt::print(stderr, "{}: stopped at {} of {} spans; running again continues\n", store_path_,
+               store_->num_committed(), layout_.num_spans());
+  }
+
+ private:
+  double Seconds() const {
+    return std::max(1e-3, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
+  }
+
+  std::string Line() const {
+    const double rate = static_cast<double>(labels_) / Seconds();
+    const uint64_t missing = store_->MissingSpans().size();
+    const double labels_left = static_cast<double>(layout_.num_labels()) * static_cast<double>(missing) /
+                               static_cast<double>(layout_.num_spans());
+    return fmt::format("{}: {} of {} spans, {:.0f} labels/s, {} to go", store_path_, layout_.num_spans() - missing,
+                       layout_.num_spans(), rate,
+                       rate > 0 ? fmt::format("{:.0f} s", labels_left / rate) : std::string("some time"));
+  }
+
+  const std::string store_path_;
+  const int num_ranks_;
+  Layout layout_;
+  std::optional<StoreWriter> store_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Progress progress_;
+  uint64_t labels_ = 0;
+  std::string digest_;
+};
+
+int Produce(const Options& options, const std::vector<std::string>& overrides) {
+  InstallStopSignals();
+  const std::unique_ptr<Communicator> communicator = MakeCommunicator();
+
+  // Whatever fails before the job starts fails it on every rank, and rank 0 says so.
+  Job job;
+  LabellingSetup setup;
+  std::optional<SpanLabeller> labeller;
+  WorkerHooks worker;
+  try {
+    job = ReadJob(options.job, overrides);
+    setup = SetUpLabelling(job);
+    setup.schema.provenance = Provenance(job);
+    const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
+    labeller.emplace(setup.schema, *setup.views, *setup.teacher, job.labels.store, attempt);
+    worker.identity = SchemaDigest(setup.schema);
+    worker.work = [&](uint64_t span) { return EncodeSpanFile(labeller->Label(span)); };
+  } catch (const Error& error) {
+    worker.failure = error;
+  }
+
+  Production production(job.labels.store, communicator->size());
+  const CoordinatorHooks coordinator = {
+      .begin =
+          [&] {
+            if (worker.failure) throw Error(*worker.failure);
+            return production.Begin(setup.schema);
+          },
+      .commit = [&](const std::vector<std::string>& results) { production.Commit(results); },
+      .complete = [&] { production.Complete(); },
+      .stop_requested = StopRequested,
+      .tick = [&] { production.Tick(); },
+  };
+  try {
+    RunJob(*communicator, worker, coordinator);
+    if (communicator->rank() == 0) production.Report(options.json);
+  } catch (const Error& error) {
+    if (communicator->rank() != 0) throw Error(error.code(), "");  // rank 0 speaks for all
+    if (error.code() != ErrorCode::kCancelled) throw;
+    production.ReportStopped();
+    return ExitCode(error.code());
+  }
+  return 0;
+}
+
+}  // namespace
+
+LabellingSetup SetUpLabelling(const Job& job) {
+  for (const char* key : {"data.path", "teacher.path", "labels.store"}) job.Require(key);
+  LabellingSetup setup;
+  setup.source = OpenArraySource(job.data.path, job.data.split);
+  const OrderKind order = ParseOrderKind(job.views.order);
+  setup.views = std::make_unique<ViewRenderer>(*setup.source, job.views, order, job.views.seed);
+  setup.teacher = std::make_unique<Teacher>(job.teacher, setup.source->image_shape());
+
+  Schema& schema = setup.schema;
+  schema.layout = {.num_samples = setup.source->num_samples(),
+                   .num_epochs = job.labels.epochs,
+                   .chunk_size = job.labels.chunk_size,
+                   .span_chunks = job.labels.span_chunks};
+  schema.layout.Validate();
+  schema.codec = {
+      .num_classes = setup.teacher->num_classes(), .k = job.labels.k, .delta = job.labels.delta};
+  schema.temperature = job.labels.temperature;
+  schema.seed = job.views.seed;
+  schema.dataset = setup.source->Identity();
+  schema.order = OrderIdentity(order);
+  schema.views = ViewIdentity(job.views);
+  schema.teacher = setup.teacher->Identity();
+  const ChunkCodec checked(schema.codec);  // refuses k and delta out of range
+  return setup;
+}
+
+Command AddProduce(CLI::App& program) {
+  CLI::App* app = program.add_subcommand(
+      "produce", "Labels a dataset with a teacher: starts or continues; also under mpirun or srun");
+  const auto options = std::make_shared<Options>();
+  app->add_option("job", options->job, "The job file (TOML)")->required();
+  app->add_flag("--json", options->json, "Print one JSON object at the end");
+  app->allow_extras();
+  app->footer("Every key of the job file can also be given as --section.key=value. Keys: docs/job.md");
+  return {app, [app, options] { return Produce(*options, app->remaining()); }};
+}
+
+}  // namespace decant

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+
+#include "decant/consumer/trainer.h"
+#include "job.h"
+
+namespace decant {
+
+// Everything that a job's training needs, without its targets.
+struct TrainingSetup {
+  std::unique_ptr<Source> train;
+  std::unique_ptr<Source> test;
+  std::unique_ptr<ViewRenderer> views;
+  NetworkSpec network;  // num_classes is that of the training split
+  TargetOptions targets;
+};
+// Opens what [data], [views], [student] and [train] name.
+TrainingSetup SetUpTraining(const Job& job);
+
+}  // namespace decant
