@@ -35,7 +35,8 @@ split = "train"
 test_split = "test"
 )";
 
-// Teacher and students see views of one kind; the teacher is trained on other draws than it labels.
+// Views of the training digits. The students of both kinds see the views that are labelled: other draws than those that
+// the teacher was trained on, and not mixed.
 constexpr char kViews[] = R"(
 [views]
 seed = {}
@@ -44,7 +45,7 @@ rotate = 15        # degrees
 shear = 0.2
 zoom = 0.15
 brightness = 0.2
-mixup = 0.5        # of the views are mixed with their neighbour
+mixup = {}         # share of the views that are mixed with their neighbour
 )";
 
 constexpr char kTeacherJob[] = R"(
@@ -55,10 +56,9 @@ depth = 2
 
 [train]
 labels = "hard"
-epochs = 60
+epochs = 50
 batch_size = 64
 learning_rate = 0.003
-threads = 2
 checkpoint = "teacher.safetensors"
 metrics = "teacher.jsonl"
 )";
@@ -89,7 +89,7 @@ constexpr char kStudentTraining[] = R"(
 labels = "{0}"
 epochs = 40
 batch_size = 64
-learning_rate = 0.01
+learning_rate = 0.02
 checkpoint = "{1}.safetensors"
 metrics = "{1}.jsonl"
 )";
@@ -157,11 +157,11 @@ void Demo::Prepare() {
     std::filesystem::remove(Out(name) + ".resume");
   }
   WriteFileAtomically(Out("digits.npz"), ReadFile(options_.data));
-  const std::string label_views = fmt::format(kViews, 2);
+  const std::string label_views = fmt::format(kViews, 2, 0.0);
   const auto training = [](const char* labels, const char* name) {
     return fmt::format(kStudentTraining, labels, name);
   };
-  WriteFileAtomically(Out("teacher.toml"), kData + fmt::format(kViews, 1) + kTeacherJob);
+  WriteFileAtomically(Out("teacher.toml"), kData + fmt::format(kViews, 1, 0.5) + kTeacherJob);
   WriteFileAtomically(Out("labels.toml"), kData + label_views + kLabelsJob);
   WriteFileAtomically(Out("student.toml"), std::string(kData) + "\n[labels]\nstore = \"labels.decant\"\n" +
                                                kStudentNetwork + training("store", "student"));

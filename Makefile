@@ -1,0 +1,43 @@
+# The front door. The CMake presets are the build; these targets install what is missing, then call them.
+.PHONY: help deps build demo test test-core test-asan format clean
+
+help:
+	@echo "make demo   install what is missing, build, and run the whole pipe on handwritten digits (about 3 minutes)"
+	@echo "make test   install what is missing, build, and run all tests"
+	@echo "make build  the same without running anything: build/release/cli/decant"
+
+# Under CI, warnings are errors.
+CONFIGURE = cmake -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF) --preset
+
+deps:
+	@tools/install_packages
+
+build: deps
+	@$(CONFIGURE) release --log-level=WARNING
+	@cmake --build --preset release
+
+demo: build
+	@build/release/cli/decant demo --out build/demo
+
+test: build
+	@ctest --preset release -L unit
+	@ctest --preset release -LE unit
+	@$(MAKE) --no-print-directory test-core test-asan
+
+# The store, the data and the stream, built without LibTorch and MPI.
+test-core: deps
+	@$(CONFIGURE) core --log-level=WARNING
+	@cmake --build --preset core
+	@ctest --preset core
+
+# Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+test-asan: deps
+	@$(CONFIGURE) asan --log-level=WARNING
+	@cmake --build --preset asan
+	@ctest --preset asan
+
+format:
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+clean:
+	@rm -rf build

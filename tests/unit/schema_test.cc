@@ -1,0 +1,156 @@
+#include "decant/store/schema.h"
+
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "unit/errors.h"
+#include "unit/store_maker.h"
+
+namespace decant {
+namespace {
+
+struct Change {
+  std::string field;  // as CompareSchemas names it
+  std::function<void(Schema*)> apply;
+};
+
+// Every binding field of a schema, changed.
+std::vector<Change> BindingChanges() {
+  return {
+      {"codec.delta", [](Schema* s) { s->codec.delta = 0.5; }},
+      {"dataset.fingerprint", [](Schema* s) { s->dataset["fingerprint"] = "xyz"; }},
+      {"dataset.split", [](Schema* s) { s->dataset["split"] = "train"; }},
+      {"labels.k", [](Schema* s) { s->codec.k = 4; }},
+      {"labels.num_classes", [](Schema* s) { s->codec.num_classes = 11; }},
+      {"labels.temperature", [](Schema* s) { s->temperature = 3; }},
+      {"layout.chunk_size", [](Schema* s) { s->layout.chunk_size = 5; }},
+      {"layout.num_epochs", [](Schema* s) { s->layout.num_epochs = 3; }},
+      {"layout.num_samples", [](Schema* s) { s->layout.num_samples = 23; }},
+      {"layout.span_chunks", [](Schema* s) { s->layout.span_chunks = 3; }},
+      {"order.version", [](Schema* s) { s->order["version"] = 2; }},
+      {"seed", [](Schema* s) { s->seed = 6; }},
+      {"teacher.digest", [](Schema* s) { s->teacher["digest"] = "ghi"; }},
+      {"views.shift", [](Schema* s) { s->views["shift"] = 0.1; }},
+  };
+}
+
+TEST(SchemaTest, ComesBackThroughItsText) {
+  Schema schema = SmallSchema();
+  schema.seed = 0xffffffffffffffff;
+  schema.codec.delta = 0.1;
+  schema.temperature = 1.0 / 3;
+  const Schema parsed = ParseSchema(SchemaText(schema));
+  EXPECT_EQ(SchemaText(parsed), SchemaText(schema));
+  EXPECT_EQ(parsed.layout, schema.layout);
+  EXPECT_EQ(parsed.seed, schema.seed);
+  EXPECT_EQ(parsed.codec.num_classes, schema.codec.num_classes);
+  EXPECT_EQ(parsed.codec.k, schema.codec.k);
+  EXPECT_EQ(parsed.codec.delta, schema.codec.delta);
+  EXPECT_EQ(parsed.temperature, schema.temperature);
+  EXPECT_EQ(parsed.dataset, schema.dataset);
+  EXPECT_EQ(parsed.teacher, schema.teacher);
+  EXPECT_EQ(parsed.provenance, nlohmann::json::object());
+}
+
+TEST(SchemaTest, HasPinnedText) {
+  EXPECT_EQ(SchemaText(SmallSchema()),
+            R"({"codec":{"delta":0.125,"name":"packed"},)"
+            R"("dataset":{"fingerprint":"abc","kind":"array"},)"
+            R"("labels":{"k":3,"num_classes":10,"selection":"top_k","temperature":2.0},)"
+            R"("layout":{"chunk_size":4,"num_epochs":2,"num_samples":22,"span_chunks":2},)"
+            R"("order":{"kind":"global","version":1},"seed":5,)"
+            R"("teacher":{"digest":"def"},"views":{}})");
+}
+
+TEST(SchemaTest, EveryBindingFieldChangesTheDigest) {
+  const std::string digest = SchemaDigest(SmallSchema());
+  EXPECT_EQ(digest.size(), 64u);
+  for (const Change& change : BindingChanges()) {
+    Schema other = SmallSchema();
+    change.apply(&other);
+    EXPECT_NE(SchemaDigest(other), digest) << change.field;
+  }
+}
+
+TEST(SchemaTest, ProvenanceDoesNotBind) {
+  Schema other = SmallSchema();
+  other.provenance = {{"host", "elsewhere"}, {"time", 7}};
+  EXPECT_EQ(SchemaDigest(other), SchemaDigest(SmallSchema()));
+  EXPECT_TRUE(CompareSchemas(SmallSchema(), other).empty());
+}
+
+TEST(SchemaTest, ComparisonNamesEachFieldThatDiffers) {
+  for (const Change& change : BindingChanges()) {
+    Schema other = SmallSchema();
+    change.apply(&other);
+    const auto differences = CompareSchemas(SmallSchema(), other);
+    ASSERT_EQ(differences.size(), change.field.starts_with("views") ? 2u : 1u) << change.field;
+    EXPECT_EQ(differences.back().field, change.field);
+    EXPECT_NE(differences.back().expected, differences.back().found);
+  }
+}
+
+TEST(SchemaTest, ComparisonGivesBothValues) {
+  Schema other = SmallSchema();
+  other.codec.k = 4;
+  other.dataset.erase("fingerprint");
+  const auto differences = CompareSchemas(SmallSchema(), other);
+  ASSERT_EQ(differences.size(), 2u);
+  EXPECT_EQ(differences[0].field, "dataset.fingerprint");
+  EXPECT_EQ(differences[0].expected, "\"abc\"");
+  EXPECT_EQ(differences[0].found, "nothing");
+  EXPECT_EQ(differences[1].field, "labels.k");
+  EXPECT_EQ(differences[1].expected, "3");
+  EXPECT_EQ(differences[1].found, "4");
+}
+
+TEST(SchemaTest, RefusesWhatItDoesNotKnow) {
+  const auto expect_refused = [](const std::string& pointer, const nlohmann::json& value) {
+    nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
+    object[nlohmann::json::json_pointer(pointer)] = value;
+    EXPECT_THAT([&] { ParseSchema(object.dump()); },
+                FailsWith(ErrorCode::kDataLoss, "schema: written by another version"))
+        << pointer;
+  };
+  expect_refused("/codec/name", "zstd");
+  expect_refused("/codec/level", 3);
+  expect_refused("/labels/selection", "top_p");
+  expect_refused("/labels/floor", 0.1);
+  expect_refused("/layout/shards", 2);
+  expect_refused("/shuffle", true);
+}
+
+TEST(SchemaTest, RefusesMissingFieldsAndOtherText) {
+  for (const char* path : {"/codec", "/dataset", "/labels/k", "/layout/num_samples", "/order",
+                           "/seed", "/teacher", "/views"}) {
+    const nlohmann::json::json_pointer pointer(path);
+    nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
+    object[pointer.parent_pointer()].erase(pointer.back());
+    EXPECT_THAT([&] { ParseSchema(object.dump()); }, FailsWith(ErrorCode::kDataLoss, "schema: "))
+        << path;
+  }
+  for (const char* text : {"", "{", "[]", "null", "3", "{}", "\xff"}) {
+    EXPECT_THAT([&] { ParseSchema(text); }, FailsWith(ErrorCode::kDataLoss, "schema: ")) << text;
+  }
+}
+
+TEST(SchemaTest, RefusesALayoutThatCannotBe) {
+  nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
+  object["layout"]["chunk_size"] = 0;
+  EXPECT_THAT([&] { ParseSchema(object.dump()); }, FailsWith(ErrorCode::kDataLoss, "chunk_size 0"));
+}
+
+TEST(StoreDigestTest, DependsOnSchemaAndSpansInOrder) {
+  const Digest128 a = {1}, b = {2};
+  const Schema schema = SmallSchema();
+  const std::string digest = StoreDigest(schema, {a, b});
+  EXPECT_EQ(digest, Sha256Hex(SchemaDigest(schema) + std::string("\1") + std::string(15, '\0') +
+                              "\2" + std::string(15, '\0')));
+  EXPECT_NE(StoreDigest(schema, {b, a}), digest);
+  EXPECT_NE(StoreDigest(schema, {a}), digest);
+  EXPECT_NE(StoreDigest(SmallSchema(3), {a, b}), digest);
+}
+
+}  // namespace
+}  // namespace decant

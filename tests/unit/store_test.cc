@@ -1,0 +1,319 @@
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "decant/base/file.h"
+#include "decant/store/store_reader.h"
+#include "decant/store/store_writer.h"
+
+#include "unit/errors.h"
+#include "unit/store_maker.h"
+#include "unit/temporary_directory.h"
+
+namespace decant {
+namespace {
+
+class StoreTest : public testing::Test {
+ protected:
+  void ExpectWholeContent(const StoreReader& reader) {
+    const Layout& layout = schema_.layout;
+    for (uint32_t epoch = 0; epoch < layout.num_epochs; ++epoch) {
+      for (uint64_t chunk = 0; chunk < layout.chunks_per_epoch(); ++chunk) {
+        LabelBatch labels;
+        reader.ReadChunk(epoch, chunk, &labels);
+        EXPECT_TRUE(SameLabels(labels, StoredLabelsOfChunk(schema_, epoch, chunk)))
+            << "chunk " << chunk << " of epoch " << epoch;
+      }
+    }
+  }
+  std::vector<std::string> StagedFiles() {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path_ + "/staging")) {
+      names.push_back(entry.path().filename());
+    }
+    return names;
+  }
+
+  const TemporaryDirectory directory_;
+  const std::string path_ = directory_.File("store");
+  const Schema schema_ = SmallSchema();
+};
+
+TEST_F(StoreTest, NewStoreMissesEverySpan) {
+  const StoreWriter writer(path_, schema_);
+  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(writer.num_committed(), 0u);
+}
+
+TEST_F(StoreTest, ReadsBackSpansCommittedInAnyOrder) {
+  MakeStore(path_, schema_, {4, 0, 5, 2, 1, 3});
+  const StoreReader reader(path_);
+  EXPECT_EQ(reader.num_committed_spans(), 6u);
+  EXPECT_EQ(reader.path(), path_);
+  ExpectWholeContent(reader);
+}
+
+TEST_F(StoreTest, CommitsSeveralSpansAtOnce) {
+  StoreWriter writer(path_, schema_);
+  writer.Commit({WriteSpan(schema_, path_, 5), WriteSpan(schema_, path_, 0)});
+  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(writer.num_committed(), 2u);
+  EXPECT_THAT(StagedFiles(), testing::IsEmpty());
+}
+
+TEST_F(StoreTest, CommitsAllSpansOrNone) {
+  StoreWriter writer(path_, schema_);
+  SpanFile lost = WriteSpan(schema_, path_, 1);
+  std::filesystem::remove(lost.path);
+  EXPECT_THROW(writer.Commit({WriteSpan(schema_, path_, 0), lost}), Error);
+  EXPECT_EQ(writer.num_committed(), 0u);
+  EXPECT_EQ(StoreReader(path_).num_committed_spans(), 0u);
+}
+
+TEST_F(StoreTest, ReadsSingleLabels) {
+  MakeCompleteStore(path_, schema_);
+  const StoreReader reader(path_);
+  for (uint32_t epoch = 0; epoch < 2; ++epoch) {
+    for (uint64_t position = 0; position < 22; ++position) {
+      const LabelBatch chunk = StoredLabelsOfChunk(schema_, epoch, position / 4);
+      LabelBatch expected, found;
+      expected.AppendRange(chunk, position % 4, position % 4 + 1);
+      reader.ReadLabel(epoch, position, &found);
+      EXPECT_TRUE(SameLabels(expected, found)) << "position " << position << " of " << epoch;
+    }
+  }
+}
+
+TEST_F(StoreTest, ReadingAppends) {
+  MakeCompleteStore(path_, schema_);
+  const StoreReader reader(path_);
+  LabelBatch labels;
+  reader.ReadChunk(0, 5, &labels);  // the short one
+  reader.ReadLabel(1, 3, &labels);
+  reader.ReadChunk(0, 0, &labels);
+  EXPECT_EQ(labels.size(), 2u + 1 + 4);
+  EXPECT_EQ(labels.offsets.size(), labels.size() + 1);
+  EXPECT_EQ(labels.offsets.back(), labels.num_entries());
+}
+
+TEST_F(StoreTest, RefusesPlacesOutsideTheStore) {
+  MakeCompleteStore(path_, schema_);
+  const StoreReader reader(path_);
+  LabelBatch labels;
+  const auto code = ErrorCode::kInvalidArgument;
+  EXPECT_THAT([&] { reader.ReadChunk(0, 6, &labels); }, FailsWith(code, "chunk 6 of epoch 0"));
+  EXPECT_THAT([&] { reader.ReadChunk(2, 0, &labels); }, FailsWith(code, "chunk 0 of epoch 2"));
+  EXPECT_THAT([&] { reader.ReadLabel(0, 22, &labels); }, FailsWith(code, "position 22"));
+  EXPECT_THAT([&] { reader.ReadLabel(2, 0, &labels); }, FailsWith(code, "epoch 2"));
+}
+
+TEST_F(StoreTest, ResumesWhereItStopped) {
+  MakeStore(path_, schema_, {1, 4});
+  StoreWriter writer(path_, schema_);
+  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{0, 2, 3, 5}));
+  for (const uint64_t span : writer.MissingSpans()) {
+    writer.Commit({WriteSpan(schema_, path_, span)});
+  }
+  writer.Seal();
+  ExpectWholeContent(StoreReader(path_));
+}
+
+TEST_F(StoreTest, OpeningRemovesWhatDeadWritersLeft) {
+  MakeStore(path_, schema_, {1});
+  WriteFileAtomically(path_ + "/staging/span-000002-dead.sst", "half a file");
+  const StoreWriter writer(path_, schema_);
+  EXPECT_THAT(StagedFiles(), testing::IsEmpty());
+}
+
+TEST_F(StoreTest, IncompleteStoreSaysWhatIsNotThere) {
+  MakeStore(path_, schema_, {0});
+  const StoreReader reader(path_);
+  EXPECT_EQ(reader.num_committed_spans(), 1u);
+  EXPECT_FALSE(reader.digest());
+  EXPECT_TRUE(reader.ledger()[0]);
+  EXPECT_FALSE(reader.ledger()[1]);
+  LabelBatch labels;
+  reader.ReadChunk(0, 1, &labels);
+  EXPECT_THAT([&] { reader.ReadChunk(0, 2, &labels); },
+              FailsWith(ErrorCode::kNotFound, "chunk 2 of epoch 0"));
+  EXPECT_THAT([&] { reader.ReadLabel(1, 0, &labels); },
+              FailsWith(ErrorCode::kNotFound, "chunk 0 of epoch 1"));
+  EXPECT_EQ(labels.size(), 4u) << "a refused read appends nothing";
+}
+
+TEST_F(StoreTest, SealNeedsEverySpan) {
+  StoreWriter writer(path_, schema_);
+  writer.Commit({WriteSpan(schema_, path_, 0)});
+  EXPECT_THAT([&] { writer.Seal(); }, FailsWith(ErrorCode::kInternal, "5 spans missing"));
+}
+
+TEST_F(StoreTest, SealRecordsTheDigestOnce) {
+  MakeCompleteStore(path_, schema_);
+  const std::string digest = StoreReader(path_).digest().value();
+  StoreWriter writer(path_, schema_);
+  EXPECT_EQ(writer.Seal(), digest);
+
+  std::vector<Digest128> spans;
+  const StoreReader reader(path_);
+  for (const auto& trailer : reader.ledger()) spans.push_back(trailer->content_digest);
+  EXPECT_EQ(StoreDigest(schema_, spans), digest);
+}
+
+TEST_F(StoreTest, DigestDoesNotDependOnTheOrderOfCommits) {
+  MakeStore(directory_.File("a"), schema_, {0, 1, 2, 3, 4, 5});
+  MakeStore(directory_.File("b"), schema_, {5, 3, 1, 0, 4, 2});
+  Schema other = schema_;
+  other.seed = 6;
+  MakeCompleteStore(directory_.File("c"), other);
+  const auto digest = [&](const char* name) { return StoreReader(directory_.File(name)).digest(); };
+  EXPECT_EQ(digest("a"), digest("b"));
+  EXPECT_NE(digest("a"), digest("c"));
+}
+
+TEST_F(StoreTest, LedgerCountsWhatWasWritten) {
+  MakeCompleteStore(path_, schema_);
+  const StoreReader reader(path_);
+  const double bound = reader.codec().KlBound();
+  uint64_t num_labels = 0;
+  for (uint64_t span = 0; span < 6; ++span) {
+    const SpanTrailer& trailer = reader.ledger()[span].value();
+    EXPECT_EQ(trailer.span, span);
+    EXPECT_GT(trailer.chunk_bytes, 0u);
+    EXPECT_GT(trailer.kl_max, 0);
+    EXPECT_LE(trailer.kl_max, bound);
+    EXPECT_LE(trailer.kl_sum, trailer.kl_max * static_cast<double>(trailer.num_labels));
+    num_labels += trailer.num_labels;
+  }
+  EXPECT_EQ(num_labels, schema_.layout.num_labels());
+}
+
+TEST_F(StoreTest, SecondCommitOfASpanIsDropped) {
+  StoreWriter writer(path_, schema_);
+  writer.Commit({WriteSpan(schema_, path_, 2, "a"), WriteSpan(schema_, path_, 2, "b")});
+  writer.Commit({WriteSpan(schema_, path_, 2, "c"), WriteSpan(schema_, path_, 3, "c")});
+  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{0, 1, 4, 5}));
+  EXPECT_THAT(StagedFiles(), testing::IsEmpty());
+}
+
+TEST_F(StoreTest, RefusesAnotherSchemaNamingTheFields) {
+  MakeStore(path_, schema_, {0});
+  Schema other = schema_;
+  other.codec.k = 4;
+  other.dataset["fingerprint"] = "xyz";
+  const auto open = [&] { StoreWriter writer(path_, other); };
+  EXPECT_THAT(open, FailsWith(ErrorCode::kMismatch, "labels.k: expected 3, found 4"));
+  EXPECT_THAT(open, FailsWith(ErrorCode::kMismatch,
+                              "dataset.fingerprint: expected \"abc\", found \"xyz\""));
+}
+
+TEST_F(StoreTest, AnotherProvenanceIsNoDifference) {
+  MakeStore(path_, schema_, {0});
+  Schema other = schema_;
+  other.provenance = {{"host", "there"}};
+  EXPECT_EQ(StoreWriter(path_, other).num_committed(), 1u);
+  EXPECT_EQ(StoreReader(path_).schema().provenance, schema_.provenance) << "the first is kept";
+}
+
+TEST_F(StoreTest, RefusesASecondWriter) {
+  const StoreWriter writer(path_, schema_);
+  EXPECT_THAT([&] { StoreWriter second(path_, schema_); },
+              FailsWith(ErrorCode::kUnavailable, "another process is writing to this store"));
+}
+
+TEST_F(StoreTest, ReadersDoNotDisturbTheWriter) {
+  StoreWriter writer(path_, schema_);
+  writer.Commit({WriteSpan(schema_, path_, 0)});
+  const StoreReader before(path_);
+  writer.Commit({WriteSpan(schema_, path_, 1)});
+  EXPECT_EQ(before.num_committed_spans(), 1u) << "as of the opening";
+  EXPECT_EQ(StoreReader(path_).num_committed_spans(), 2u);
+}
+
+TEST_F(StoreTest, ReadsFromReadOnlyFiles) {
+  namespace fs = std::filesystem;
+  MakeCompleteStore(path_, schema_);
+  const auto all = fs::recursive_directory_iterator(path_);
+  const auto write = fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+  for (const auto& entry : all) fs::permissions(entry, write, fs::perm_options::remove);
+  const auto count = [&] {
+    return std::distance(fs::recursive_directory_iterator(path_),
+                         fs::recursive_directory_iterator());
+  };
+  const auto num_files = count();
+  ExpectWholeContent(StoreReader(path_));
+  EXPECT_EQ(count(), num_files) << "reading leaves no files";
+  fs::permissions(path_ + "/db", fs::perms::owner_all, fs::perm_options::add);
+  fs::permissions(path_ + "/staging", fs::perms::owner_all, fs::perm_options::add);
+}
+
+TEST_F(StoreTest, RefusesADirectoryOfSomethingElse) {
+  WriteFileAtomically(path_ + "/thesis.tex", "x");
+  EXPECT_THAT([&] { StoreWriter writer(path_, schema_); },
+              FailsWith(ErrorCode::kInvalidArgument, "exists and is not a label store"));
+  EXPECT_EQ(ReadFile(path_ + "/thesis.tex"), "x");
+}
+
+TEST_F(StoreTest, RefusesAFileInItsPlace) {
+  WriteFileAtomically(path_, "x");
+  EXPECT_THAT([&] { StoreWriter writer(path_, schema_); },
+              FailsWith(ErrorCode::kInvalidArgument, "exists and is not a label store"));
+}
+
+TEST_F(StoreTest, TakesAnEmptyDirectory) {
+  CreateDirectories(path_);
+  EXPECT_EQ(StoreWriter(path_, schema_).num_committed(), 0u);
+}
+
+TEST_F(StoreTest, ReaderNeedsAStore) {
+  EXPECT_THAT([&] { StoreReader reader(directory_.File("nothing")); },
+              FailsWith(ErrorCode::kNotFound, "there is no label store at"));
+  EXPECT_THAT([&] { StoreReader reader(directory_.path()); },
+              FailsWith(ErrorCode::kNotFound, "there is no label store at"));
+}
+
+TEST_F(StoreTest, SchemaComesBackWhole) {
+  MakeStore(path_, schema_, {});
+  const StoreReader reader(path_);
+  EXPECT_EQ(SchemaText(reader.schema()), SchemaText(schema_));
+  EXPECT_EQ(reader.schema().provenance, schema_.provenance);
+}
+
+// SpanWriter, against a store that waits for its file.
+class SpanWriterTest : public StoreTest {
+ protected:
+  const StoreWriter store_{path_, schema_};
+};
+
+TEST_F(SpanWriterTest, RefusesAWrongNumberOfLabels) {
+  SpanWriter writer(schema_, path_, schema_.layout.SpanAt(2), "a");
+  EXPECT_THAT([&] { writer.AddChunk(LabelsOfChunk(schema_, 0, 5)); },
+              FailsWith(ErrorCode::kInvalidArgument, "chunk 4 of epoch 0: expected 4 labels"));
+}
+
+TEST_F(SpanWriterTest, RefusesAChunkTooManyOrTooFew) {
+  SpanWriter writer(schema_, path_, schema_.layout.SpanAt(0), "a");
+  writer.AddChunk(LabelsOfChunk(schema_, 0, 0));
+  EXPECT_THAT([&] { writer.Finish(); },
+              FailsWith(ErrorCode::kInvalidArgument, "finished at chunk 1, expected 2"));
+  writer.AddChunk(LabelsOfChunk(schema_, 0, 1));
+  EXPECT_THAT([&] { writer.AddChunk(LabelsOfChunk(schema_, 0, 2)); },
+              FailsWith(ErrorCode::kInvalidArgument, "span 0 has no chunk 2"));
+  EXPECT_EQ(writer.Finish().trailer.num_labels, 8u);
+}
+
+TEST_F(SpanWriterTest, UnfinishedFileIsRemoved) {
+  {
+    SpanWriter writer(schema_, path_, schema_.layout.SpanAt(0), "a");
+    writer.AddChunk(LabelsOfChunk(schema_, 0, 0));
+    EXPECT_THAT(StagedFiles(), testing::SizeIs(1));
+  }
+  EXPECT_THAT(StagedFiles(), testing::IsEmpty());
+}
+
+TEST_F(SpanWriterTest, FinishedFileStays) {
+  const SpanFile file = WriteSpan(schema_, path_, 1);
+  EXPECT_EQ(std::filesystem::file_size(file.path), file.file_bytes);
+}
+
+}  // namespace
+}  // namespace decant

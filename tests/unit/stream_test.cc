@@ -1,0 +1,251 @@
+#include "decant/consumer/stream.h"
+
+#include <fstream>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "unit/errors.h"
+#include "unit/store_maker.h"
+#include "unit/temporary_directory.h"
+
+namespace decant {
+namespace {
+
+class StreamTest : public testing::Test {
+ protected:
+  std::shared_ptr<const StoreReader> Open() { return std::make_shared<StoreReader>(path_); }
+  // What a stream must give for these positions of a training epoch.
+  LabelBatch ExpectedLabels(uint32_t epoch, uint64_t begin, uint64_t end) {
+    const uint32_t store_epoch = epoch % schema_.layout.num_epochs;
+    LabelBatch& all = epochs_[store_epoch];
+    for (uint64_t chunk = 0; all.size() < schema_.layout.num_samples; ++chunk) {
+      const LabelBatch labels = StoredLabelsOfChunk(schema_, store_epoch, chunk);
+      all.AppendRange(labels, 0, labels.size());
+    }
+    LabelBatch labels;
+    labels.AppendRange(all, begin, end);
+    return labels;
+  }
+  void ExpectBatch(const StreamBatch& batch, uint32_t epoch, uint64_t begin, uint64_t end) {
+    EXPECT_EQ(batch.epoch, epoch);
+    EXPECT_EQ(batch.store_epoch, epoch % schema_.layout.num_epochs);
+    EXPECT_EQ(batch.position, begin);
+    const Order order(OrderKind::kGlobal, schema_.seed, batch.store_epoch, 22);
+    ASSERT_EQ(batch.sample_ids.size(), end - begin);
+    for (uint64_t position = begin; position < end; ++position) {
+      EXPECT_EQ(batch.sample_ids[position - begin], order.SampleAt(position));
+    }
+    EXPECT_TRUE(SameLabels(batch.labels, ExpectedLabels(epoch, begin, end)))
+        << "positions " << begin << " to " << end << " of epoch " << epoch;
+  }
+  // Reads the stream to its end, from this place on.
+  void ExpectRest(Stream& stream, const StreamOptions& options, uint32_t epoch, uint64_t position) {
+    StreamBatch batch;
+    for (; epoch < options.num_epochs; ++epoch, position = 0) {
+      while (position < 22) {
+        const uint64_t end = std::min<uint64_t>(position + options.batch_size, 22);
+        ASSERT_TRUE(stream.Next(&batch));
+        ExpectBatch(batch, epoch, position, end);
+        EXPECT_EQ(stream.state().epoch, epoch);
+        EXPECT_EQ(stream.state().position, end);
+        position = end;
+      }
+    }
+    EXPECT_FALSE(stream.Next(&batch));
+    EXPECT_FALSE(stream.Next(&batch)) << "the end stays the end";
+  }
+
+  const TemporaryDirectory directory_;
+  const std::string path_ = directory_.File("store");
+  const Schema schema_ = SmallSchema();
+  std::map<uint32_t, LabelBatch> epochs_;  // stored labels, by store epoch
+};
+
+// 22 samples in chunks of 4: batches that divide chunks, straddle them, span several, hold an epoch
+// or more.
+TEST_F(StreamTest, BatchesOfAnySizeComeInOrder) {
+  MakeCompleteStore(path_, schema_);
+  const auto store = Open();
+  for (const uint32_t batch_size : {1u, 2u, 3u, 4u, 5u, 7u, 9u, 11u, 21u, 22u, 23u, 1000u}) {
+    for (const uint32_t read_ahead : {1u, 2u, 100u}) {
+      SCOPED_TRACE(fmt::format("batches of {}, {} chunks ahead", batch_size, read_ahead));
+      const StreamOptions options = {
+          .batch_size = batch_size, .num_epochs = 2, .chunks_read_ahead = read_ahead};
+      Stream stream(store, options);
+      ExpectRest(stream, options, 0, 0);
+    }
+  }
+}
+
+TEST_F(StreamTest, EpochsOfTheStoreAreUsedAgain) {
+  MakeCompleteStore(path_, schema_);
+  const StreamOptions options = {.batch_size = 6, .num_epochs = 5};
+  Stream stream(Open(), options);
+  ExpectRest(stream, options, 0, 0);
+}
+
+TEST_F(StreamTest, FewerEpochsThanTheStoreHas) {
+  MakeCompleteStore(path_, schema_);
+  const StreamOptions options = {.batch_size = 6, .num_epochs = 1};
+  Stream stream(Open(), options);
+  ExpectRest(stream, options, 0, 0);
+}
+
+TEST_F(StreamTest, NoEpochsGiveNoBatches) {
+  MakeCompleteStore(path_, schema_);
+  Stream stream(Open(), {.num_epochs = 0});
+  StreamBatch batch;
+  EXPECT_FALSE(stream.Next(&batch));
+}
+
+TEST_F(StreamTest, ReadsNothingAheadOfZeroChunksToo) {
+  MakeCompleteStore(path_, schema_);
+  const StreamOptions options = {.batch_size = 5, .num_epochs = 2, .chunks_read_ahead = 0};
+  Stream stream(Open(), options);
+  ExpectRest(stream, options, 0, 0);
+}
+
+TEST_F(StreamTest, ContinuesFromEveryStateInMidEpoch) {
+  MakeCompleteStore(path_, schema_);
+  const auto store = Open();
+  for (const uint32_t batch_size : {3u, 4u, 7u}) {
+    const StreamOptions options = {.batch_size = batch_size, .num_epochs = 3};
+    for (uint32_t epoch = 0; epoch < 3; ++epoch) {
+      for (uint64_t position = 0; position < 22; position += batch_size) {
+        SCOPED_TRACE(fmt::format("position {} of epoch {}", position, epoch));
+        Stream stream(store, options, {SchemaDigest(schema_), epoch, position});
+        ExpectRest(stream, options, epoch, position);
+      }
+    }
+  }
+}
+
+TEST_F(StreamTest, StateContinuesWhereItWasTaken) {
+  MakeCompleteStore(path_, schema_);
+  const auto store = Open();
+  const StreamOptions options = {.batch_size = 5, .num_epochs = 2};
+  Stream stream(store, options);
+  EXPECT_EQ(stream.state().position, 0u);
+  StreamBatch batch;
+  for (int i = 0; i < 3; ++i) stream.Next(&batch);
+  const StreamState state = stream.state();
+  EXPECT_EQ(state.schema_digest, SchemaDigest(schema_));
+  EXPECT_EQ(state.position, 15u);
+  stream.Next(&batch);
+
+  Stream restored(store, options, state);
+  EXPECT_EQ(restored.state().position, 15u);
+  StreamBatch again;
+  ASSERT_TRUE(restored.Next(&again));
+  EXPECT_EQ(again.sample_ids, batch.sample_ids);
+  EXPECT_TRUE(SameLabels(again.labels, batch.labels));
+}
+
+TEST_F(StreamTest, StateAfterTheLastEpochGivesNothing) {
+  MakeCompleteStore(path_, schema_);
+  Stream stream(Open(), {.num_epochs = 2}, {SchemaDigest(schema_), 2, 0});
+  StreamBatch batch;
+  EXPECT_FALSE(stream.Next(&batch));
+}
+
+TEST_F(StreamTest, RefusesTheStateOfAnotherStore) {
+  MakeCompleteStore(path_, schema_);
+  Schema other = schema_;
+  other.seed = 6;
+  EXPECT_THAT(
+      [&] {
+        Stream(Open(), {}, {SchemaDigest(other), 0, 0});
+      },
+      FailsWith(ErrorCode::kMismatch, "belongs to another store"));
+  EXPECT_THAT(
+      [&] {
+        Stream(Open(), {}, {"", 0, 0});
+      },
+      FailsWith(ErrorCode::kMismatch, "belongs to another store"));
+}
+
+TEST_F(StreamTest, RefusesNonsense) {
+  MakeCompleteStore(path_, schema_);
+  EXPECT_THAT(
+      [&] {
+        Stream(Open(), {}, {SchemaDigest(schema_), 0, 23});
+      },
+      FailsWith(ErrorCode::kInvalidArgument, "position 23 of 22"));
+  EXPECT_THAT([&] { Stream(Open(), {.batch_size = 0}); },
+              FailsWith(ErrorCode::kInvalidArgument, "batches of 0"));
+}
+
+TEST_F(StreamTest, NeedsTheEpochsItReadsToBeComplete) {
+  MakeStore(path_, schema_, {0, 1, 2, 3, 5});
+  const auto store = Open();
+  const StreamOptions first = {.batch_size = 4, .num_epochs = 1};
+  Stream stream(store, first);
+  ExpectRest(stream, first, 0, 0);
+  for (const uint32_t num_epochs : {2u, 3u}) {
+    EXPECT_THAT([&] { Stream(store, {.num_epochs = num_epochs}); },
+                FailsWith(ErrorCode::kNotFound, "epoch 1 is not complete (5 of 6 spans"));
+  }
+}
+
+TEST_F(StreamTest, RefusesAnOrderOfAnotherBuild) {
+  Schema newer = schema_;
+  newer.order["version"] = 2;
+  MakeCompleteStore(path_, newer);
+  EXPECT_THAT([&] { Stream(Open(), {}); }, FailsWith(ErrorCode::kMismatch, "version"));
+}
+
+// The reading thread waits for room when the stream goes: destroying must wake it.
+TEST_F(StreamTest, DestroyingEarlyDoesNotHang) {
+  MakeCompleteStore(path_, schema_);
+  const auto store = Open();
+  for (int i = 0; i < 50; ++i) {
+    Stream stream(store, {.batch_size = 3, .num_epochs = 1000, .chunks_read_ahead = 1});
+    StreamBatch batch;
+    for (int n = 0; n < i % 4; ++n) EXPECT_TRUE(stream.Next(&batch));
+  }
+}
+
+// Chunks of several blocks of the file, so that damage to one leaves the others readable.
+class LargeStreamTest : public StreamTest {
+ protected:
+  static Schema LargeSchema() {
+    Schema schema = SmallSchema(1);
+    schema.layout = {.num_samples = 1600, .num_epochs = 1, .chunk_size = 400, .span_chunks = 2};
+    schema.codec = {.num_classes = 1000, .k = 100, .delta = 0x1p-8};
+    return schema;
+  }
+  // Changes a byte of the file of span 1 (chunks 2 and 3) in place.
+  void Damage(size_t offset_from_begin) {
+    const auto files = DatabaseFiles(path_, "", ".sst");
+    std::fstream file(files.at(2), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(offset_from_begin));
+    const int byte = file.get();
+    file.seekp(static_cast<std::streamoff>(offset_from_begin));
+    file.put(static_cast<char>(~byte));
+  }
+
+  const Schema large_ = LargeSchema();
+};
+
+TEST_F(LargeStreamTest, DamagedChunkIsDataLossThatNamesThePlace) {
+  MakeCompleteStore(path_, large_);
+  Damage(1000);
+  Stream stream(Open(), {.batch_size = 400, .num_epochs = 3});
+  StreamBatch batch;
+  for (uint64_t chunk = 0; chunk < 2; ++chunk) {
+    ASSERT_TRUE(stream.Next(&batch)) << "what is sound before it is read";
+    EXPECT_TRUE(SameLabels(batch.labels, StoredLabelsOfChunk(large_, 0, chunk)));
+  }
+  EXPECT_THAT([&] { stream.Next(&batch); },
+              FailsWith(ErrorCode::kDataLoss, path_ + ", chunk 2 of epoch 0"));
+}
+
+TEST_F(LargeStreamTest, DestroyingAfterDamageDoesNotHang) {
+  MakeCompleteStore(path_, large_);
+  Damage(1000);
+  const Stream unread(Open(), {.batch_size = 400, .chunks_read_ahead = 1});
+}
+
+}  // namespace
+}  // namespace decant
