@@ -22,11 +22,13 @@ uint32_t RandomStream::NextBits() {
   return block_[word];
 }
 
-double RandomStream::NextUniform() { return static_cast<double>(NextBits() >> 8) * 0x1p-24; }
+double RandomStream::NextUniform() {
+  return static_cast<double>(NextBits() >> 8) * 0x1p-24;
+}
 
 double RandomStream::NextBeta(double alpha) {
-  // Joehnk: with U, V uniform, X = U^(1/a), Y = V^(1/a), X / (X + Y) given X + Y <= 1 is Beta(a, a). The acceptance is
-  // at least 1/2 for a <= 1; after 64 rejections (which a large alpha may bring) the mean stands in.
+  // Joehnk: with U, V uniform, X = U^(1/a), Y = V^(1/a), X / (X + Y) given X + Y <= 1 is Beta(a, a). For a <= 1 at
+  // least every second attempt succeeds, so the mean stands in once in 2^64 times.
   for (int attempt = 0; attempt < 64; ++attempt) {
     const double x = std::pow(NextUniform() + 0x1p-25, 1.0 / alpha);
     const double y = std::pow(NextUniform() + 0x1p-25, 1.0 / alpha);

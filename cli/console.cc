@@ -9,14 +9,22 @@ namespace decant {
 
 int ExitCode(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInternal: return 1;
-    case ErrorCode::kInvalidArgument: return 2;
-    case ErrorCode::kNotFound: return 3;
-    case ErrorCode::kMismatch: return 4;
-    case ErrorCode::kDataLoss: return kExitDamaged;
-    case ErrorCode::kExhausted: return 6;
-    case ErrorCode::kUnavailable: return 7;
-    case ErrorCode::kCancelled: return 75;
+    case ErrorCode::kInternal:
+      return 1;
+    case ErrorCode::kInvalidArgument:
+      return 2;
+    case ErrorCode::kNotFound:
+      return 3;
+    case ErrorCode::kMismatch:
+      return 4;
+    case ErrorCode::kDataLoss:
+      return kExitDamaged;
+    case ErrorCode::kExhausted:
+      return 6;
+    case ErrorCode::kUnavailable:
+      return 7;
+    case ErrorCode::kCancelled:
+      return 75;
   }
   return 1;
 }
@@ -48,7 +56,9 @@ Progress::~Progress() {
   if (line_open_) std::fputc('\n', stderr);
 }
 
-bool Progress::due() const { return std::chrono::steady_clock::now() - last_ >= interval_; }
+bool Progress::due() const {
+  return std::chrono::steady_clock::now() - last_ >= interval_;
+}
 
 void Progress::Show(const std::string& line) {
   if (due()) ShowNow(line);

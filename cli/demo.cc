@@ -6,10 +6,11 @@
 
 #include <unistd.h>
 
-#include "command.h"
-#include "console.h"
 #include "decant/base/file.h"
 #include "decant/consumer/stream.h"
+
+#include "command.h"
+#include "console.h"
 #include "demo_report.h"
 #include "produce.h"
 #include "signals.h"
@@ -94,7 +95,9 @@ checkpoint = "{1}.safetensors"
 metrics = "{1}.jsonl"
 )";
 
-double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // The demo: every step is a command that a user would type, or a measurement of what such a command does.
 class Demo {

@@ -52,9 +52,8 @@ std::string DemoTable(const DemoReport& report) {
   network("teacher", report.teacher_parameters, fmt::format("{:6.2f} %", 100 * report.teacher_accuracy));
   network("student, from the store", report.student_parameters, Percent(SpreadOf(report.distilled_accuracy)));
   network("student, hard labels", report.student_parameters, Percent(SpreadOf(report.hard_accuracy)));
-  row("gain, seed by seed",
-      fmt::format("{:+.2f} points (standard error {:.2f})", 100 * gain.mean,
-                  100 * gain.deviation / std::sqrt(static_cast<double>(num_seeds))));
+  row("gain, seed by seed", fmt::format("{:+.2f} points (standard error {:.2f})", 100 * gain.mean,
+                                        100 * gain.deviation / std::sqrt(static_cast<double>(num_seeds))));
 
   table += fmt::format("\nStore: {} labels, the {} likeliest of {} classes each\n", Grouped(report.labels), report.k,
                        report.num_classes);
@@ -65,40 +64,39 @@ std::string DemoTable(const DemoReport& report) {
   row("digest", report.digest);
 
   table += "\nSpeed\n";
-  row("produced", fmt::format("{:>9} labels/s, {} {}", Grouped(static_cast<uint64_t>(report.labels_per_second_produced)),
-                              report.ranks, report.ranks == 1 ? "rank" : "MPI ranks"));
-  row("streamed", fmt::format("{:>9} labels/s, one reader",
-                              Grouped(static_cast<uint64_t>(report.labels_per_second_streamed))));
+  row("produced",
+      fmt::format("{:>9} labels/s, {} {}", Grouped(static_cast<uint64_t>(report.labels_per_second_produced)),
+                  report.ranks, report.ranks == 1 ? "rank" : "MPI ranks"));
+  row("streamed",
+      fmt::format("{:>9} labels/s, one reader", Grouped(static_cast<uint64_t>(report.labels_per_second_streamed))));
   row("student, from the store", fmt::format("{:9.2f} s", report.seconds_train_from_store));
-  row("student, teacher beside it",
-      fmt::format("{:9.2f} s ({:.1f} times as long)", report.seconds_train_with_teacher,
-                  report.seconds_train_with_teacher / report.seconds_train_from_store));
+  row("student, teacher beside it", fmt::format("{:9.2f} s ({:.1f} times as long)", report.seconds_train_with_teacher,
+                                                report.seconds_train_with_teacher / report.seconds_train_from_store));
   return table;
 }
 
 std::string DemoJson(const DemoReport& report) {
-  const nlohmann::ordered_json object = {
-      {"teacher_accuracy", std::vector{report.teacher_accuracy}},
-      {"distilled_accuracy", report.distilled_accuracy},
-      {"hard_accuracy", report.hard_accuracy},
-      {"distilled_minus_hard", SpreadOf(Differences(report)).mean},
-      {"teacher_parameters", report.teacher_parameters},
-      {"student_parameters", report.student_parameters},
-      {"student_steps", report.student_steps},
-      {"ranks", report.ranks},
-      {"labels", report.labels},
-      {"bytes_per_label", report.bytes_per_label},
-      {"dense_bytes_per_label", report.dense_bytes_per_label()},
-      {"tinyvit_bytes_per_label", report.tinyvit_bytes_per_label()},
-      {"kl_mean", report.kl_mean},
-      {"kl_max", report.kl_max},
-      {"kl_bound", report.kl_bound},
-      {"labels_per_second_produced", report.labels_per_second_produced},
-      {"labels_per_second_streamed", report.labels_per_second_streamed},
-      {"seconds_train_from_store", report.seconds_train_from_store},
-      {"seconds_train_with_teacher", report.seconds_train_with_teacher},
-      {"seconds_total", report.seconds_total},
-      {"digest", report.digest}};
+  const nlohmann::ordered_json object = {{"teacher_accuracy", std::vector{report.teacher_accuracy}},
+                                         {"distilled_accuracy", report.distilled_accuracy},
+                                         {"hard_accuracy", report.hard_accuracy},
+                                         {"distilled_minus_hard", SpreadOf(Differences(report)).mean},
+                                         {"teacher_parameters", report.teacher_parameters},
+                                         {"student_parameters", report.student_parameters},
+                                         {"student_steps", report.student_steps},
+                                         {"ranks", report.ranks},
+                                         {"labels", report.labels},
+                                         {"bytes_per_label", report.bytes_per_label},
+                                         {"dense_bytes_per_label", report.dense_bytes_per_label()},
+                                         {"tinyvit_bytes_per_label", report.tinyvit_bytes_per_label()},
+                                         {"kl_mean", report.kl_mean},
+                                         {"kl_max", report.kl_max},
+                                         {"kl_bound", report.kl_bound},
+                                         {"labels_per_second_produced", report.labels_per_second_produced},
+                                         {"labels_per_second_streamed", report.labels_per_second_streamed},
+                                         {"seconds_train_from_store", report.seconds_train_from_store},
+                                         {"seconds_train_with_teacher", report.seconds_train_with_teacher},
+                                         {"seconds_total", report.seconds_total},
+                                         {"digest", report.digest}};
   return object.dump(2) + "\n";
 }
 

@@ -5,11 +5,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "command.h"
-#include "console.h"
 #include "decant/data/order.h"
 #include "decant/data/view.h"
 #include "decant/store/store_reader.h"
+
+#include "command.h"
+#include "console.h"
 
 namespace decant {
 namespace {

@@ -39,8 +39,8 @@ struct Job {
     std::string labels = "store";
   } train;
 
-  std::string path;              // of the job file
-  std::set<std::string> given;   // keys that the file or the command line sets, "section.key"
+  std::string path;             // of the job file
+  std::set<std::string> given;  // keys that the file or the command line sets, "section.key"
 
   // All keys with their values, by section.
   nlohmann::json ToJson() const;
@@ -48,9 +48,9 @@ struct Job {
   void Require(const std::string& key) const;
 };
 
-// Reads a job file and lays the command line's `overrides` ("--section.key=value") over it. Relative paths in the file are
-// relative to the file's folder, in overrides to the current one. kNotFound without the file; kInvalidArgument for bad
-// TOML, an unknown key (with the nearest known one) or a value of a wrong type, with file and line.
+// Reads a job file and lays the command line's `overrides` ("--section.key=value") over it. Relative paths in the file
+// are relative to the file's folder, in overrides to the current one. kNotFound without the file; kInvalidArgument for
+// bad TOML, an unknown key (with the nearest known one) or a value of a wrong type, with file and line.
 Job ReadJob(const std::string& path, const std::vector<std::string>& overrides);
 
 }  // namespace decant

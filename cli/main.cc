@@ -44,7 +44,7 @@ int Main(int argc, char** argv) {
   program.failure_message(CLI::FailureMessage::simple);
   const std::vector<Command> commands = {
 #ifdef DECANT_TORCH
-      AddDemo(program), AddProduce(program), AddTrain(program),
+      AddDemo(program),    AddProduce(program), AddTrain(program),
 #endif
       AddInspect(program), AddVerify(program),
   };
@@ -66,4 +66,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace decant
 
-int main(int argc, char** argv) { return decant::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return decant::Main(argc, argv);
+}

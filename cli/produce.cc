@@ -4,15 +4,15 @@
 #include <cstdio>
 #include <optional>
 
+#include <fmt/chrono.h>
 #include <unistd.h>
 
-#include <fmt/chrono.h>
-
-#include "command.h"
-#include "console.h"
 #include "decant/base/bytes.h"
 #include "decant/cluster/run_job.h"
 #include "decant/store/store_writer.h"
+
+#include "command.h"
+#include "console.h"
 #include "signals.h"
 
 namespace decant {
@@ -111,8 +111,8 @@ class Production {
 
   void ReportStopped() {
     if (!store_) return;
-    fmt::print(stderr, "{}: stopped at {} of {} spans; running again continues\n", store_path_,
-               store_->num_committed(), layout_.num_spans());
+    fmt::print(stderr, "{}: stopped at {} of {} spans; running again continues\n", store_path_, store_->num_committed(),
+               layout_.num_spans());
   }
 
  private:
@@ -200,16 +200,14 @@ LabellingSetup SetUpLabelling(const Job& job) {
                    .num_epochs = job.labels.epochs,
                    .chunk_size = job.labels.chunk_size,
                    .span_chunks = job.labels.span_chunks};
-  schema.layout.Validate();
-  schema.codec = {
-      .num_classes = setup.teacher->num_classes(), .k = job.labels.k, .delta = job.labels.delta};
+  schema.codec = {.num_classes = setup.teacher->num_classes(), .k = job.labels.k, .delta = job.labels.delta};
   schema.temperature = job.labels.temperature;
   schema.seed = job.views.seed;
   schema.dataset = setup.source->Identity();
   schema.order = OrderIdentity(order);
   schema.views = ViewIdentity(job.views);
   schema.teacher = setup.teacher->Identity();
-  const ChunkCodec checked(schema.codec);  // refuses k and delta out of range
+  ValidateSchema(schema);
   return setup;
 }
 

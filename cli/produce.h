@@ -7,6 +7,7 @@
 #include "decant/producer/span_labeller.h"
 #include "decant/producer/teacher.h"
 #include "decant/store/schema.h"
+
 #include "job.h"
 
 namespace decant {

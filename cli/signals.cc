@@ -22,6 +22,8 @@ void InstallStopSignals() {
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) ::sigaction(signal, &action, nullptr);
 }
 
-bool StopRequested() { return stop_requested != 0; }
+bool StopRequested() {
+  return stop_requested != 0;
+}
 
 }  // namespace decant

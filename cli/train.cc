@@ -2,9 +2,10 @@
 
 #include <cstdio>
 
+#include "decant/store/store_reader.h"
+
 #include "command.h"
 #include "console.h"
-#include "decant/store/store_reader.h"
 #include "signals.h"
 
 namespace decant {
@@ -43,13 +44,10 @@ std::string EpochLine(const Job& job, const EpochReport& epoch) {
 
 void Print(const Job& job, const TrainReport& report, bool json) {
   if (json) {
-    const nlohmann::ordered_json object = {{"checkpoint", job.train.checkpoint},
-                                           {"labels", job.train.labels},
-                                           {"test_accuracy", report.test_accuracy},
-                                           {"parameters", report.num_parameters},
-                                           {"steps", report.num_steps},
-                                           {"epochs_resumed", report.epochs_resumed},
-                                           {"train_seconds", report.train_seconds}};
+    const nlohmann::ordered_json object = {
+        {"checkpoint", job.train.checkpoint},   {"labels", job.train.labels}, {"test_accuracy", report.test_accuracy},
+        {"parameters", report.num_parameters},  {"steps", report.num_steps},  {"epochs_resumed", report.epochs_resumed},
+        {"train_seconds", report.train_seconds}};
     fmt::print("{}\n", object.dump(2));
     return;
   }
@@ -115,8 +113,8 @@ TrainingSetup SetUpTraining(const Job& job) {
 }
 
 Command AddTrain(CLI::App& program) {
-  CLI::App* app =
-      program.add_subcommand("train", "Trains a student from a store, or on hard labels; continues from its checkpoint");
+  CLI::App* app = program.add_subcommand(
+      "train", "Trains a student from a store, or on hard labels; continues from its checkpoint");
   const auto options = std::make_shared<Options>();
   app->add_option("job", options->job, "The job file (TOML)")->required();
   app->add_flag("--json", options->json, "Print one JSON object at the end");

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "decant/consumer/trainer.h"
+
 #include "job.h"
 
 namespace decant {

@@ -60,7 +60,9 @@ Command AddVerify(CLI::App& program) {
   CLI::App* app = program.add_subcommand("verify", "Checks every byte, every chunk and every count of a store");
   const auto options = std::make_shared<Options>();
   app->add_option("store", options->store, "The label store")->required();
-  app->add_option("--threads", options->threads, "Threads that read")->capture_default_str()->check(CLI::Range(1, 1024));
+  app->add_option("--threads", options->threads, "Threads that read")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   app->add_flag("--json", options->json, "Print one JSON object");
   return {app, [options] {
             const VerifyReport report = VerifyStore(options->store, options->threads);

@@ -99,7 +99,9 @@ bool LaunchedByMpi() {
   return false;
 }
 
-std::unique_ptr<Communicator> MakeMpiCommunicator() { return std::make_unique<MpiCommunicator>(); }
+std::unique_ptr<Communicator> MakeMpiCommunicator() {
+  return std::make_unique<MpiCommunicator>();
+}
 
 std::string MpiVersion() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING];

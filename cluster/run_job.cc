@@ -91,16 +91,14 @@ class CoordinatorLoop {
   }
 
   Outcome Run() {
-    while (!coordinator_.finished()) {
-      ReceiveAll();
+    try {
+      while (!coordinator_.finished()) Turn();
       CommitResults();
-      if (!coordinator_.stopped() && hooks_.stop_requested()) {
-        coordinator_.Stop(static_cast<int32_t>(ErrorCode::kCancelled), "stopped on request");
-      }
-      for (auto& [worker, message] : coordinator_.TakeOutgoing()) SendTo(worker, message);
-      hooks_.tick();
+    } catch (const std::exception& exception) {
+      Stop(Describe(exception));  // also when the loop itself broke, the workers must end
+      SendAll();
+      throw;
     }
-    CommitResults();
     return {coordinator_.code(), coordinator_.text()};
   }
 
@@ -113,6 +111,16 @@ class CoordinatorLoop {
       failure_ = Describe(exception);
       return {};
     }
+  }
+
+  void Turn() {
+    ReceiveAll();
+    CommitResults();
+    if (!coordinator_.stopped() && hooks_.stop_requested()) {
+      coordinator_.Stop(static_cast<int32_t>(ErrorCode::kCancelled), "stopped on request");
+    }
+    SendAll();
+    hooks_.tick();
   }
 
   void ReceiveAll() {
@@ -146,11 +154,13 @@ class CoordinatorLoop {
 
   void Stop(const JobMessage& failure) { coordinator_.Stop(failure.code, failure.text); }
 
-  void SendTo(int worker, const JobMessage& message) {
-    if (worker == 0) {
-      local_.Send(1, EncodeMessage(message));
-    } else {
-      ranks_.Send(worker, EncodeMessage(message));
+  void SendAll() {
+    for (const auto& [worker, message] : coordinator_.TakeOutgoing()) {
+      if (worker == 0) {
+        local_.Send(1, EncodeMessage(message));
+      } else {
+        ranks_.Send(worker, EncodeMessage(message));
+      }
     }
   }
 
@@ -171,15 +181,7 @@ void RunJob(Communicator& communicator, const WorkerHooks& worker, const Coordin
   }
   const auto local = MakeThreadCommunicators(2);  // coordinator, worker
   std::jthread own_worker([&] { Worker(*local[1], worker).Run(); });
-  try {
-    CoordinatorLoop(communicator, *local[0], coordinator, worker.identity).Run().ThrowIfFailed();
-  } catch (const std::exception& exception) {
-    // Also when the loop itself broke, the worker must end.
-    JobMessage stop = Describe(exception);
-    stop.kind = MessageKind::kStop;
-    local[0]->Send(1, EncodeMessage(stop));
-    throw;
-  }
+  CoordinatorLoop(communicator, *local[0], coordinator, worker.identity).Run().ThrowIfFailed();
 }
 
 }  // namespace decant

@@ -5,6 +5,7 @@
 #include "decant/base/error.h"
 #include "decant/base/hash.h"
 #include "decant/data/source.h"
+
 #include "npy.h"
 
 namespace decant {
@@ -59,8 +60,9 @@ class ArraySource : public Source {
     NpyArray images = TakeArray(&arrays, "x_" + split, path);
     const size_t rank = images.shape.size();
     if (images.descr != "|u1" || (rank != 3 && rank != 4)) {
-      Fail(ErrorCode::kInvalidArgument, "{}, array 'x_{}': expected uint8 [N, H, W] or [N, H, W, C], found '{}' of {} axes",
-           path, split, images.descr, rank);
+      Fail(ErrorCode::kInvalidArgument,
+           "{}, array 'x_{}': expected uint8 [N, H, W] or [N, H, W, C], found '{}' of {} axes", path, split,
+           images.descr, rank);
     }
     if (labels.shape.size() != 1 || labels.shape[0] != images.shape[0] || images.shape[0] == 0) {
       Fail(ErrorCode::kInvalidArgument, "{}: {} images in 'x_{}' and {} labels in 'y_{}'; expected as many, at least 1",
@@ -69,7 +71,8 @@ class ArraySource : public Source {
     constexpr uint64_t kMaxSide = 1 << 16;
     for (size_t axis = 1; axis < rank; ++axis) {
       if (images.shape[axis] == 0 || images.shape[axis] > kMaxSide) {
-        Fail(ErrorCode::kInvalidArgument, "{}, array 'x_{}': images with a side of {}", path, split, images.shape[axis]);
+        Fail(ErrorCode::kInvalidArgument, "{}, array 'x_{}': images with a side of {}", path, split,
+             images.shape[axis]);
       }
     }
     shape_ = {.height = static_cast<uint32_t>(images.shape[1]),

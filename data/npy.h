@@ -10,9 +10,9 @@ namespace decant {
 
 // A NumPy array in C order.
 struct NpyArray {
-  std::string descr;            // dtype as NumPy writes it: "|u1", "<i8", ...
+  std::string descr;  // dtype as NumPy writes it: "|u1", "<i8", ...
   std::vector<uint64_t> shape;
-  std::string bytes;            // elements, C order
+  std::string bytes;  // elements, C order
 };
 
 // Reads a `.npy` file's content (format versions 1 to 3). kDataLoss, with `what`, for anything that is not one.

@@ -19,11 +19,15 @@ uint64_t RoundFunction(uint64_t half, uint64_t key) {
   return h >> 32;
 }
 
-uint64_t Mask(unsigned bits) { return (uint64_t{1} << bits) - 1; }
+uint64_t Mask(unsigned bits) {
+  return (uint64_t{1} << bits) - 1;
+}
 
 }  // namespace
 
-std::string_view OrderKindName(OrderKind kind) { return kind == OrderKind::kGlobal ? "global" : "dataset"; }
+std::string_view OrderKindName(OrderKind kind) {
+  return kind == OrderKind::kGlobal ? "global" : "dataset";
+}
 
 OrderKind ParseOrderKind(std::string_view name) {
   if (name == "global") return OrderKind::kGlobal;
@@ -31,7 +35,9 @@ OrderKind ParseOrderKind(std::string_view name) {
   Fail(ErrorCode::kInvalidArgument, "order '{}' is not known; use 'global' or 'dataset'", name);
 }
 
-nlohmann::json OrderIdentity(OrderKind kind) { return {{"kind", OrderKindName(kind)}, {"version", kOrderVersion}}; }
+nlohmann::json OrderIdentity(OrderKind kind) {
+  return {{"kind", OrderKindName(kind)}, {"version", kOrderVersion}};
+}
 
 OrderKind OrderFromIdentity(const nlohmann::json& identity) {
   for (const OrderKind kind : {OrderKind::kGlobal, OrderKind::kDataset}) {

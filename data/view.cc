@@ -18,7 +18,9 @@ void CheckRange(std::string_view key, double value, double low, double high) {
   }
 }
 
-uint32_t FixedPoint(double value) { return static_cast<uint32_t>(std::floor(value * 65536 + 0.5)); }
+uint32_t FixedPoint(double value) {
+  return static_cast<uint32_t>(std::floor(value * 65536 + 0.5));
+}
 
 }  // namespace
 
@@ -29,7 +31,7 @@ void ViewSpec::Validate() const {
   CheckRange("zoom", zoom, 0, 0.9);
   CheckRange("brightness", brightness, 0, 1);
   CheckRange("mixup", mixup, 0, 1);
-  CheckRange("mixup_alpha", mixup_alpha, 0.05, 10);
+  CheckRange("mixup_alpha", mixup_alpha, 0.05, 1);
 }
 
 nlohmann::json ViewIdentity(const ViewSpec& spec) {

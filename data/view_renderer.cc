@@ -31,7 +31,9 @@ Affine SourceOf(const ViewParams& params, const ImageShape& shape) {
 }
 
 // 24.8 fixed point, rounded.
-int64_t Fixed(double value) { return static_cast<int64_t>(std::floor(value * 256 + 0.5)); }
+int64_t Fixed(double value) {
+  return static_cast<int64_t>(std::floor(value * 256 + 0.5));
+}
 
 }  // namespace
 

@@ -13,7 +13,9 @@ nn::Conv2d Conv3x3(int64_t in, int64_t out) {
 }
 
 // Group norm, not batch norm: a sample's logits do not depend on the others in its batch.
-nn::GroupNorm Norm(int64_t channels) { return nn::GroupNorm(std::gcd<int64_t>(channels, 8), channels); }
+nn::GroupNorm Norm(int64_t channels) {
+  return nn::GroupNorm(std::gcd<int64_t>(channels, 8), channels);
+}
 
 // A pre-activation residual block (He et al., "Identity mappings in deep residual networks", ECCV 2016).
 class ResidualBlock : public nn::Module {
@@ -68,6 +70,8 @@ class ConvNet : public Network {
 
 }  // namespace
 
-std::shared_ptr<Network> MakeConvNet(const NetworkSpec& spec) { return std::make_shared<ConvNet>(spec); }
+std::shared_ptr<Network> MakeConvNet(const NetworkSpec& spec) {
+  return std::make_shared<ConvNet>(spec);
+}
 
 }  // namespace decant

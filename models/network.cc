@@ -13,7 +13,9 @@ void Require(bool condition, std::string_view key, const nlohmann::json& value, 
   }
 }
 
-bool InRange(uint32_t value, uint32_t low, uint32_t high) { return value >= low && value <= high; }
+bool InRange(uint32_t value, uint32_t low, uint32_t high) {
+  return value >= low && value <= high;
+}
 
 }  // namespace
 
@@ -27,9 +29,7 @@ void NetworkSpec::Validate() const {
     Require(patch_size >= 1 && height % patch_size == 0 && width % patch_size == 0, "patch_size", patch_size,
             fmt::format("a divisor of the image's sides, {} x {}", height, width));
   }
-  const auto fits = [&](const std::vector<double>& values) {
-    return values.size() == 1 || values.size() == channels;
-  };
+  const auto fits = [&](const std::vector<double>& values) { return values.size() == 1 || values.size() == channels; };
   Require(fits(mean), "mean", mean, "one number, or one for each channel");
   Require(fits(std), "std", std, "one number, or one for each channel");
   for (const double value : std) Require(value > 0, "std", std, "above 0");
@@ -40,10 +40,17 @@ void NetworkSpec::Validate() const {
 }
 
 nlohmann::json ToJson(const NetworkSpec& spec) {
-  return {{"architecture", spec.architecture}, {"height", spec.height},     {"width", spec.width},
-          {"channels", spec.channels},         {"features", spec.features}, {"depth", spec.depth},
-          {"heads", spec.heads},               {"mean", spec.mean},         {"num_classes", spec.num_classes},
-          {"patch_size", spec.patch_size},     {"std", spec.std}};
+  return {{"architecture", spec.architecture},
+          {"height", spec.height},
+          {"width", spec.width},
+          {"channels", spec.channels},
+          {"features", spec.features},
+          {"depth", spec.depth},
+          {"heads", spec.heads},
+          {"mean", spec.mean},
+          {"num_classes", spec.num_classes},
+          {"patch_size", spec.patch_size},
+          {"std", spec.std}};
 }
 
 NetworkSpec NetworkSpecFromJson(const nlohmann::json& json) {

@@ -1,7 +1,6 @@
 #include "decant/models/threads.h"
 
 #include <dlfcn.h>
-
 #include <torch/torch.h>
 
 namespace decant {

@@ -9,7 +9,11 @@
 namespace decant {
 
 TopKSelector::TopKSelector(uint32_t num_classes, uint32_t k, double temperature)
-    : num_classes_(num_classes), k_(k), temperature_(temperature), candidates_(num_classes), exponentials_(num_classes),
+    : num_classes_(num_classes),
+      k_(k),
+      temperature_(temperature),
+      candidates_(num_classes),
+      exponentials_(num_classes),
       log_probs_(k) {
   if (k < 1 || k > num_classes) {
     Fail(ErrorCode::kInvalidArgument, "labels.k is {}, but must be 1 to the number of classes, {}", k, num_classes);

@@ -108,9 +108,9 @@ Teacher::Teacher(const TeacherOptions& options, const ImageShape& shape)
   self.Load();
   SetIntraOpThreads(static_cast<int>(options.threads));
   const torch::NoGradGuard no_grad;
-  const torch::Tensor probe = self.Forward(NormalisedInput(
-      torch::zeros({options.batch_size, shape.height, shape.width, shape.channels}, torch::kUInt8), self.options.mean,
-      self.options.std));
+  const torch::Tensor probe = self.Forward(
+      NormalisedInput(torch::zeros({options.batch_size, shape.height, shape.width, shape.channels}, torch::kUInt8),
+                      self.options.mean, self.options.std));
   if (probe.dim() != 2 || probe.size(0) != options.batch_size || probe.scalar_type() != torch::kFloat32) {
     std::string sizes;
     for (const int64_t size : probe.sizes()) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
@@ -122,15 +122,23 @@ Teacher::Teacher(const TeacherOptions& options, const ImageShape& shape)
 
 Teacher::~Teacher() = default;
 
-uint32_t Teacher::num_classes() const { return impl_->num_classes; }
-uint64_t Teacher::num_parameters() const { return impl_->num_parameters; }
+uint32_t Teacher::num_classes() const {
+  return impl_->num_classes;
+}
+uint64_t Teacher::num_parameters() const {
+  return impl_->num_parameters;
+}
 
 nlohmann::json Teacher::Identity() const {
   const Impl& self = *impl_;
-  return {{"digest", "sha256:" + self.digest}, {"kind", self.kind},
-          {"output", "logits"},                {"precision", "fp32"},
-          {"mean", self.options.mean},         {"std", self.options.std},
-          {"batch_size", self.options.batch_size}, {"threads", self.options.threads}};
+  return {{"digest", "sha256:" + self.digest},
+          {"kind", self.kind},
+          {"output", "logits"},
+          {"precision", "fp32"},
+          {"mean", self.options.mean},
+          {"std", self.options.std},
+          {"batch_size", self.options.batch_size},
+          {"threads", self.options.threads}};
 }
 
 void Teacher::Logits(const uint8_t* images, size_t n, std::vector<float>* logits) {
@@ -146,11 +154,12 @@ void Teacher::Logits(const uint8_t* images, size_t n, std::vector<float>* logits
     batch.zero_();
     std::memcpy(batch.data_ptr(), images + begin * image_bytes, count * image_bytes);
     const torch::Tensor output = self.Forward(NormalisedInput(batch, self.options.mean, self.options.std));
-    std::memcpy(logits->data() + begin * self.num_classes, output.data_ptr(),
-                count * self.num_classes * sizeof(float));
+    std::memcpy(logits->data() + begin * self.num_classes, output.data_ptr(), count * self.num_classes * sizeof(float));
   }
 }
 
-std::string LibTorchVersion() { return TORCH_VERSION; }
+std::string LibTorchVersion() {
+  return TORCH_VERSION;
+}
 
 }  // namespace decant

@@ -10,9 +10,13 @@ namespace decant {
 // Unsigned integers of `width` <= 32 bits, packed without gaps, low bits first, into bytes.
 
 // Bits that `value` needs; 0 for 0.
-inline unsigned BitWidth(uint32_t value) { return static_cast<unsigned>(std::bit_width(value)); }
+inline unsigned BitWidth(uint32_t value) {
+  return static_cast<unsigned>(std::bit_width(value));
+}
 
-inline size_t PackedBytes(uint64_t count, unsigned width) { return (count * width + 7) / 8; }
+inline size_t PackedBytes(uint64_t count, unsigned width) {
+  return (count * width + 7) / 8;
+}
 
 class BitPacker {
  public:

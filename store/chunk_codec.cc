@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bit_pack.h"
 #include "decant/base/bytes.h"
 #include "decant/store/record.h"
+
+#include "bit_pack.h"
 
 namespace decant {
 namespace {
@@ -13,7 +14,9 @@ namespace {
 // How far a label's mass may be from 1 before it is called wrong: the float32 sums of large softmaxes stay well inside.
 constexpr double kMassTolerance = 1e-3;
 
-std::string Describe(const ChunkPlace& place) { return fmt::format("chunk {} of epoch {}", place.chunk, place.epoch); }
+std::string Describe(const ChunkPlace& place) {
+  return fmt::format("chunk {} of epoch {}", place.chunk, place.epoch);
+}
 
 uint16_t QuantiseLog(double log_value, double delta) {
   const double code = std::nearbyint(-log_value / delta);

@@ -51,9 +51,13 @@ SpanTrailer DecodeTrailer(const Span& span, uint64_t num_labels, std::string_vie
   return trailer;
 }
 
-std::string ChunkKey(uint32_t epoch, uint64_t chunk) { return LabelKey(epoch, chunk, kChunkKind); }
+std::string ChunkKey(uint32_t epoch, uint64_t chunk) {
+  return LabelKey(epoch, chunk, kChunkKind);
+}
 
-std::string TrailerKey(const Span& span) { return LabelKey(span.epoch, span.chunk_end - 1, kTrailerKind); }
+std::string TrailerKey(const Span& span) {
+  return LabelKey(span.epoch, span.chunk_end - 1, kTrailerKind);
+}
 
 bool ParseLabelKey(std::string_view key, uint32_t* epoch, uint64_t* chunk) {
   if (key.size() != kLabelKeyBytes || key.back() < kChunkKind || key.back() > kTrailerKind) return false;

@@ -1,11 +1,10 @@
 #include "rocksdb_util.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/table.h>
+#include <sys/resource.h>
 
 #include "decant/base/error.h"
 
@@ -29,8 +28,15 @@ int MaxOpenFiles() {
 
 }  // namespace
 
-std::string DatabasePath(const std::string& store_path) { return store_path + "/db"; }
-std::string StagingPath(const std::string& store_path) { return store_path + "/staging"; }
+std::string DatabasePath(const std::string& store_path) {
+  return store_path + "/db";
+}
+std::string StagingPath(const std::string& store_path) {
+  return store_path + "/staging";
+}
+std::string SealPath(const std::string& store_path) {
+  return store_path + "/seal";
+}
 
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path) {
   if (status.ok()) return;
@@ -38,7 +44,7 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
   if (status.IsNoSpace() || text.find("No space left") != std::string::npos) {
     Fail(ErrorCode::kExhausted, "cannot {} {}: no space left on the device; make room and run again", action, path);
   }
-  if (text.find("lock") != std::string::npos && status.IsIOError()) {
+  if (text.find("While lock file") != std::string::npos || text.find("lock hold by current") != std::string::npos) {
     Fail(ErrorCode::kUnavailable, "cannot {} {}: another process is writing to this store", action, path);
   }
   if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos) {

@@ -16,11 +16,11 @@ inline constexpr char kLabelsFamily[] = "labels";
 // Keys of the column family `meta`.
 inline constexpr char kSchemaKey[] = "schema";
 inline constexpr char kProvenanceKey[] = "provenance";
-inline constexpr char kSealKey[] = "seal";
 
-// Folders of a store: the database, and the span files that wait to be committed.
+// Parts of a store: the database, the span files that wait to be committed, the seal of a complete store.
 std::string DatabasePath(const std::string& store_path);
 std::string StagingPath(const std::string& store_path);
+std::string SealPath(const std::string& store_path);
 
 // Throws the Error for a RocksDB status that is not OK: the one place where RocksDB's errors become ours.
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path);

@@ -31,9 +31,45 @@ json SchemaJson(const Schema& schema) {
   };
 }
 
+// Bytes that are not UTF-8 (a path, a host name) become U+FFFD.
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Appends the paths at which two JSON values differ. Arrays are compared as a whole.
+void Compare(const std::string& path, const json& expected, const json& found,
+             std::vector<SchemaDifference>* differences) {
+  if (expected == found) return;
+  if (!expected.is_object() || !found.is_object()) {
+    differences->push_back({path, Dump(expected), Dump(found)});
+    return;
+  }
+  std::set<std::string> keys;
+  for (const auto& [key, value] : expected.items()) keys.insert(key);
+  for (const auto& [key, value] : found.items()) keys.insert(key);
+  for (const std::string& key : keys) {
+    Compare(path.empty() ? key : path + "." + key, expected.value(key, json()), found.value(key, json()), differences);
+  }
+}
+
 }  // namespace
 
-std::string SchemaText(const Schema& schema) { return SchemaJson(schema).dump(); }
+void ValidateSchema(const Schema& schema) {
+  schema.layout.Validate();
+  const ChunkCodec codec(schema.codec);  // checks num_classes, k and delta
+  constexpr uint64_t kMaxChunkEntries = uint64_t{1} << 31;
+  if (uint64_t{schema.layout.chunk_size} * schema.codec.k > kMaxChunkEntries) {
+    Fail(ErrorCode::kInvalidArgument, "labels.chunk_size {} x labels.k {} is more than 2^31 entries in a chunk",
+         schema.layout.chunk_size, schema.codec.k);
+  }
+  if (!(schema.temperature > 0 && schema.temperature < 1e6)) {
+    Fail(ErrorCode::kInvalidArgument, "labels.temperature is {}, but must be above 0", schema.temperature);
+  }
+}
+
+std::string SchemaText(const Schema& schema) {
+  return Dump(SchemaJson(schema));
+}
 
 Schema ParseSchema(std::string_view text) {
   try {
@@ -43,7 +79,6 @@ Schema ParseSchema(std::string_view text) {
     schema.layout.num_epochs = object.at("layout").at("num_epochs");
     schema.layout.chunk_size = object.at("layout").at("chunk_size");
     schema.layout.span_chunks = object.at("layout").at("span_chunks");
-    schema.layout.Validate();
     schema.codec.num_classes = object.at("labels").at("num_classes");
     schema.codec.k = object.at("labels").at("k");
     schema.codec.delta = object.at("codec").at("delta");
@@ -53,10 +88,9 @@ Schema ParseSchema(std::string_view text) {
     schema.order = object.at("order");
     schema.views = object.at("views");
     schema.teacher = object.at("teacher");
+    ValidateSchema(schema);
     // A name, a selection or a field that this build does not know would be lost here: refuse it.
-    if (SchemaJson(schema) != object) {
-      Fail(ErrorCode::kDataLoss, "schema: written by another version of decant: {}", object.dump());
-    }
+    if (SchemaText(schema) != text) Fail(ErrorCode::kDataLoss, "written by another version of decant: {}", text);
     return schema;
   } catch (const json::exception& error) {
     Fail(ErrorCode::kDataLoss, "schema: {}", error.what());
@@ -65,27 +99,13 @@ Schema ParseSchema(std::string_view text) {
   }
 }
 
-std::string SchemaDigest(const Schema& schema) { return Sha256Hex(SchemaText(schema)); }
+std::string SchemaDigest(const Schema& schema) {
+  return Sha256Hex(SchemaText(schema));
+}
 
 std::vector<SchemaDifference> CompareSchemas(const Schema& expected, const Schema& found) {
-  const json expected_fields = SchemaJson(expected).flatten();
-  const json found_fields = SchemaJson(found).flatten();
-  std::set<std::string> paths;
-  for (const auto& [path, value] : expected_fields.items()) paths.insert(path);
-  for (const auto& [path, value] : found_fields.items()) paths.insert(path);
-
   std::vector<SchemaDifference> differences;
-  const auto text = [](const json& fields, const std::string& path) {
-    return fields.contains(path) ? fields.at(path).dump() : std::string("nothing");
-  };
-  for (const std::string& path : paths) {
-    const std::string want = text(expected_fields, path);
-    const std::string have = text(found_fields, path);
-    if (want == have) continue;
-    std::string field = path.substr(1);
-    for (char& c : field) c = c == '/' ? '.' : c;
-    differences.push_back({field, want, have});
-  }
+  Compare("", SchemaJson(expected), SchemaJson(found), &differences);
   return differences;
 }
 

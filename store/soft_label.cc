@@ -36,7 +36,8 @@ double KlDivergence(const LabelBatch& p, size_t i, const LabelBatch& q, size_t j
   double kl = 0;
   for (size_t entry = 0; entry < p_log_probs.size(); ++entry) {
     const double log_p = p_log_probs[entry];
-    kl += std::exp(log_p) * (log_p - q_log_probs[entry]);
+    const double prob = std::exp(log_p);
+    if (prob > 0) kl += prob * (log_p - q_log_probs[entry]);
   }
   const double p_tail = p.tail_mass[i];
   const double q_tail = q.tail_mass[j];

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include <unistd.h>
-
 #include <rocksdb/sst_file_writer.h>
+#include <unistd.h>
 
 #include "decant/base/error.h"
 #include "decant/base/file.h"
+
 #include "rocksdb_util.h"
 
 namespace decant {

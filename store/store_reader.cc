@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "decant/base/error.h"
+
 #include "rocksdb_util.h"
 #include "store_records.h"
 
@@ -50,28 +51,43 @@ StoreReader::StoreReader(const std::string& path) : impl_(std::make_unique<Impl>
     Fail(ErrorCode::kNotFound, "there is no label store at {}", path);
   }
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::OpenForReadOnly(StoreOptions(), DatabasePath(path), StoreFamilies(),
-                                           &self.database.handles, &db),
-              "open", path);
+  CheckStatus(
+      rocksdb::DB::OpenForReadOnly(StoreOptions(), DatabasePath(path), StoreFamilies(), &self.database.handles, &db),
+      "open", path);
   self.database.Adopt(db);
   self.schema = ReadSchema(self.database, path);
   if (!self.schema) Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
   self.codec.emplace(self.schema->codec);
   self.ledger = ReadLedger(self.database, self.schema->layout, path);
-  self.digest = ReadSeal(self.database, path);
+  self.digest = ReadSeal(path);
+  if (self.digest && num_committed_spans() < self.schema->layout.num_spans()) {
+    Fail(ErrorCode::kDataLoss,
+         "{}: sealed as complete, but {} of {} spans are missing; `decant verify` tells what is damaged", path,
+         self.schema->layout.num_spans() - num_committed_spans(), self.schema->layout.num_spans());
+  }
 }
 
 StoreReader::~StoreReader() = default;
 
-const std::string& StoreReader::path() const { return impl_->path; }
-const Schema& StoreReader::schema() const { return *impl_->schema; }
-const ChunkCodec& StoreReader::codec() const { return *impl_->codec; }
-const std::optional<std::string>& StoreReader::digest() const { return impl_->digest; }
-const std::vector<std::optional<SpanTrailer>>& StoreReader::ledger() const { return impl_->ledger; }
+const std::string& StoreReader::path() const {
+  return impl_->path;
+}
+const Schema& StoreReader::schema() const {
+  return *impl_->schema;
+}
+const ChunkCodec& StoreReader::codec() const {
+  return *impl_->codec;
+}
+const std::optional<std::string>& StoreReader::digest() const {
+  return impl_->digest;
+}
+const std::vector<std::optional<SpanTrailer>>& StoreReader::ledger() const {
+  return impl_->ledger;
+}
 
 uint64_t StoreReader::num_committed_spans() const {
-  return static_cast<uint64_t>(
-      std::count_if(impl_->ledger.begin(), impl_->ledger.end(), [](const auto& trailer) { return trailer.has_value(); }));
+  return static_cast<uint64_t>(std::count_if(impl_->ledger.begin(), impl_->ledger.end(),
+                                             [](const auto& trailer) { return trailer.has_value(); }));
 }
 
 void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const {
@@ -87,8 +103,7 @@ void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* label
          impl_->schema->layout.num_samples);
   }
   const ChunkPlace place = impl_->Place(epoch, position / chunk_size);
-  const LabelCodes codes =
-      impl_->codec->DecodeLabel(place, impl_->Record(epoch, place.chunk), position % chunk_size);
+  const LabelCodes codes = impl_->codec->DecodeLabel(place, impl_->Record(epoch, place.chunk), position % chunk_size);
   impl_->codec->Dequantise(codes, 0, 1, labels);
 }
 

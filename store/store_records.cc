@@ -1,8 +1,10 @@
 #include "store_records.h"
 
 #include <algorithm>
+#include <filesystem>
 
-#include "decant/base/bytes.h"
+#include "decant/base/error.h"
+#include "decant/base/file.h"
 #include "decant/store/record.h"
 
 namespace decant {
@@ -13,19 +15,23 @@ std::optional<Schema> ReadSchema(const Database& database, const std::string& pa
   Schema schema = ParseSchema(UnwrapRecord(RecordMagic::kSchema, record, path + ": schema"));
   if (GetValue(database.db.get(), database.meta, kProvenanceKey, &record, path)) {
     const std::string what = path + ": provenance";
-    schema.provenance =
-        nlohmann::json::parse(UnwrapRecord(RecordMagic::kProvenance, record, what), nullptr, /*allow_exceptions=*/false);
+    schema.provenance = nlohmann::json::parse(UnwrapRecord(RecordMagic::kProvenance, record, what), nullptr,
+                                              /*allow_exceptions=*/false);
     if (schema.provenance.is_discarded()) Fail(ErrorCode::kDataLoss, "{}: not JSON", what);
   }
   return schema;
 }
 
-std::optional<std::string> ReadSeal(const Database& database, const std::string& path) {
-  std::string record;
-  if (!GetValue(database.db.get(), database.meta, kSealKey, &record, path)) return std::nullopt;
-  const std::string what = path + ": seal";
-  ByteReader reader(UnwrapRecord(RecordMagic::kSeal, record, what), what);
-  return std::string(reader.GetString());
+std::optional<std::string> ReadSeal(const std::string& path) {
+  if (!std::filesystem::exists(SealPath(path))) return std::nullopt;
+  const std::string record = ReadFile(SealPath(path));
+  return std::string(UnwrapRecord(RecordMagic::kSeal, record, SealPath(path)));
+}
+
+void WriteSeal(const std::string& path, const std::string& digest) {
+  const std::string record = WrapRecord(RecordMagic::kSeal, digest);
+  if (std::filesystem::exists(SealPath(path)) && ReadFile(SealPath(path)) == record) return;
+  WriteFileAtomically(SealPath(path), record);
 }
 
 Ledger ReadLedger(const Database& database, const Layout& layout, const std::string& path) {

@@ -6,6 +6,7 @@
 
 #include "decant/store/ledger.h"
 #include "decant/store/schema.h"
+
 #include "rocksdb_util.h"
 
 namespace decant {
@@ -14,8 +15,10 @@ namespace decant {
 
 // nullopt when the store has no schema yet: its creator died at once.
 std::optional<Schema> ReadSchema(const Database& database, const std::string& path);
-// The digest recorded when the store was sealed; nullopt when it is not.
-std::optional<std::string> ReadSeal(const Database& database, const std::string& path);
+// The seal of a complete store: its digest, in a file beside the database, so that it outlives damage there. nullopt
+// when the store is not sealed.
+std::optional<std::string> ReadSeal(const std::string& path);
+void WriteSeal(const std::string& path, const std::string& digest);
 // By span index; nullopt for a span that is not committed.
 using Ledger = std::vector<std::optional<SpanTrailer>>;
 Ledger ReadLedger(const Database& database, const Layout& layout, const std::string& path);

@@ -5,10 +5,11 @@
 
 #include <unistd.h>
 
-#include "decant/base/bytes.h"
 #include "decant/base/error.h"
 #include "decant/base/file.h"
 #include "decant/store/record.h"
+#include "decant/store/store_reader.h"
+
 #include "rocksdb_util.h"
 #include "store_records.h"
 
@@ -26,13 +27,17 @@ void RefuseDifference(const std::string& path, const Schema& stored, const Schem
        text);
 }
 
-// A directory that holds something else is not taken over.
+// A directory that holds something else is not taken over. One with the staging folder alone is a store whose creator
+// died at once.
 void RefuseForeignDirectory(const std::string& path) {
+  namespace fs = std::filesystem;
   std::error_code error;
-  if (!std::filesystem::exists(path, error) || std::filesystem::exists(DatabasePath(path), error)) return;
-  if (!std::filesystem::is_directory(path, error) || !std::filesystem::is_empty(path, error)) {
-    Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
+  if (!fs::exists(path, error) || fs::exists(DatabasePath(path), error)) return;
+  bool foreign = !fs::is_directory(path, error);
+  if (!foreign) {
+    for (const auto& entry : fs::directory_iterator(path)) foreign = foreign || entry.path() != StagingPath(path);
   }
+  if (foreign) Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
 }
 
 }  // namespace
@@ -52,13 +57,14 @@ struct StoreWriter::Impl {
   const Schema schema;
   Database database;
   std::set<uint64_t> missing;
-  bool sealed = false;
 };
 
-StoreWriter::StoreWriter(const std::string& path, const Schema& schema)
-    : impl_(std::make_unique<Impl>(path, schema)) {
+StoreWriter::StoreWriter(const std::string& path, const Schema& schema) : impl_(std::make_unique<Impl>(path, schema)) {
   Impl& self = *impl_;
+  ValidateSchema(schema);
   RefuseForeignDirectory(path);
+  // A sealed store that is damaged is refused before RocksDB opens it for writing and tidies up what it does not know.
+  if (ReadSeal(path)) StoreReader checked(path);
   CreateDirectories(StagingPath(path));
 
   rocksdb::Options options = StoreOptions();
@@ -73,7 +79,8 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& schema)
   if (stored) {
     RefuseDifference(path, *stored, schema);
   } else {
-    self.Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, schema.provenance.dump()));
+    const std::string provenance = schema.provenance.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    self.Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, provenance));
     self.Put(kSchemaKey, WrapRecord(RecordMagic::kSchema, SchemaText(schema)));
     self.Flush();
   }
@@ -81,7 +88,6 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& schema)
   for (uint64_t span = 0; span < ledger.size(); ++span) {
     if (!ledger[span]) self.missing.insert(span);
   }
-  self.sealed = ReadSeal(self.database, path).has_value();
   for (const auto& entry : std::filesystem::directory_iterator(StagingPath(path))) {
     ::unlink(entry.path().c_str());
   }
@@ -89,9 +95,13 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& schema)
 
 StoreWriter::~StoreWriter() = default;
 
-std::vector<uint64_t> StoreWriter::MissingSpans() const { return {impl_->missing.begin(), impl_->missing.end()}; }
+std::vector<uint64_t> StoreWriter::MissingSpans() const {
+  return {impl_->missing.begin(), impl_->missing.end()};
+}
 
-uint64_t StoreWriter::num_committed() const { return impl_->schema.layout.num_spans() - impl_->missing.size(); }
+uint64_t StoreWriter::num_committed() const {
+  return impl_->schema.layout.num_spans() - impl_->missing.size();
+}
 
 void StoreWriter::Commit(const std::vector<SpanFile>& files) {
   Impl& self = *impl_;
@@ -121,13 +131,7 @@ std::string StoreWriter::Seal() {
   }
   const auto ledger = ReadLedger(self.database, self.schema.layout, self.path);
   const std::string digest = DigestOfLedger(self.schema, ledger);
-  if (!self.sealed) {
-    ByteWriter seal;
-    seal.PutString(digest);
-    self.Put(kSealKey, WrapRecord(RecordMagic::kSeal, seal.bytes()));
-    self.Flush();
-    self.sealed = true;
-  }
+  WriteSeal(self.path, digest);
   return digest;
 }
 

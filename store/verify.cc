@@ -15,6 +15,7 @@
 #include <rocksdb/metadata.h>
 
 #include "decant/base/error.h"
+
 #include "rocksdb_util.h"
 #include "store_records.h"
 
@@ -220,7 +221,7 @@ void Verifier::CheckSpan(const SpanTrailer& trailer) {
 }
 
 void Verifier::CheckDigest() {
-  const std::optional<std::string> sealed = ReadSeal(database_, path_);
+  const std::optional<std::string> sealed = ReadSeal(path_);
   if (!report_.sound()) return;
   if (!report_.complete()) {
     if (sealed) {
@@ -237,6 +238,8 @@ void Verifier::CheckDigest() {
 
 }  // namespace
 
-VerifyReport VerifyStore(const std::string& path, unsigned num_threads) { return Verifier(path, num_threads).Run(); }
+VerifyReport VerifyStore(const std::string& path, unsigned num_threads) {
+  return Verifier(path, num_threads).Run();
+}
 
 }  // namespace decant

@@ -12,7 +12,6 @@ namespace {
 
 // A decoded chunk, or what reading it threw.
 struct Chunk {
-  uint32_t epoch = 0;
   LabelBatch labels;
   std::exception_ptr error;
 };
@@ -29,15 +28,19 @@ struct Stream::Impl {
         chunks(std::max(1u, an_options.chunks_read_ahead)) {
     CheckState();
     CheckEpochs();
-    reader = std::jthread([this] { ReadAhead(); });
+    if (state.position == layout.num_samples) {
+      state.position = 0;
+      ++state.epoch;
+    }
+    reader = std::jthread([this, start = state] { ReadAhead(start); });
   }
   ~Impl() { chunks.Close(); }
 
   void CheckState() const;
   void CheckEpochs() const;
-  void ReadAhead();
+  void ReadAhead(const StreamState& start);
   uint32_t StoreEpoch(uint32_t epoch) const { return epoch % layout.num_epochs; }
-  // Makes `current` the chunk that holds state.position.
+  // Makes `current` the next chunk. Throws, again and again, what reading it threw.
   void Advance();
 
   const std::shared_ptr<const StoreReader> store;
@@ -67,18 +70,18 @@ void Stream::Impl::CheckEpochs() const {
   const uint32_t last = std::min(options.num_epochs, layout.num_epochs);
   for (uint64_t span = 0; span < last * layout.spans_per_epoch(); ++span) {
     if (!store->ledger()[span]) {
-      Fail(ErrorCode::kNotFound, "{}: epoch {} is not complete ({} of {} spans are labelled); run `decant produce` again",
-           store->path(), layout.SpanAt(span).epoch, store->num_committed_spans(), layout.num_spans());
+      Fail(ErrorCode::kNotFound,
+           "{}: epoch {} is not complete ({} of {} spans are labelled); run `decant produce` again", store->path(),
+           layout.SpanAt(span).epoch, store->num_committed_spans(), layout.num_spans());
     }
   }
 }
 
-void Stream::Impl::ReadAhead() {
-  uint64_t first_chunk = state.position / layout.chunk_size;
-  for (uint32_t epoch = state.epoch; epoch < options.num_epochs; ++epoch) {
+void Stream::Impl::ReadAhead(const StreamState& start) {
+  uint64_t first_chunk = start.position / layout.chunk_size;
+  for (uint32_t epoch = start.epoch; epoch < options.num_epochs; ++epoch) {
     for (uint64_t index = first_chunk; index < layout.chunks_per_epoch(); ++index) {
       Chunk chunk;
-      chunk.epoch = epoch;
       try {
         store->ReadChunk(StoreEpoch(epoch), index, &chunk.labels);
       } catch (...) {
@@ -93,10 +96,12 @@ void Stream::Impl::ReadAhead() {
 }
 
 void Stream::Impl::Advance() {
-  std::optional<Chunk> next = chunks.Pop();
-  if (!next) Fail(ErrorCode::kInternal, "{}: the stream ended early", store->path());
-  if (next->error) std::rethrow_exception(next->error);
-  current = std::move(*next);
+  if (!current.error) {
+    std::optional<Chunk> next = chunks.Pop();
+    if (!next) Fail(ErrorCode::kInternal, "{}: the stream ended early", store->path());
+    current = std::move(*next);
+  }
+  if (current.error) std::rethrow_exception(current.error);
   has_current = true;
 }
 
@@ -142,6 +147,8 @@ bool Stream::Next(StreamBatch* batch) {
   return true;
 }
 
-StreamState Stream::state() const { return impl_->state; }
+StreamState Stream::state() const {
+  return impl_->state;
+}
 
 }  // namespace decant

@@ -16,9 +16,9 @@ class SoftCrossEntropyFunction : public torch::autograd::Function<SoftCrossEntro
     const torch::Tensor log_total = torch::logsumexp(z, 1);  // [B]
     // Share of the tail for each class that is not listed; none when every class is.
     const torch::Tensor num_unlisted = (z.size(1) - valid.sum(1)).clamp_min(1);
-    const torch::Tensor unlisted = tail / num_unlisted;                         // u, [B]
-    const torch::Tensor weights = (probs - unlisted.unsqueeze(1)) * valid;      // p - u, [B, K]
-    const torch::Tensor mass = weights.sum(1) + unlisted * z.size(1);           // 1, up to rounding
+    const torch::Tensor unlisted = tail / num_unlisted;                     // u, [B]
+    const torch::Tensor weights = (probs - unlisted.unsqueeze(1)) * valid;  // p - u, [B, K]
+    const torch::Tensor mass = weights.sum(1) + unlisted * z.size(1);       // 1, up to rounding
     const torch::Tensor listed = (weights * z.gather(1, ids)).sum(1);
     const torch::Tensor loss = mass * log_total - listed - unlisted * z.sum(1);
     context->save_for_backward({z, log_total, ids, weights, unlisted, mass});

@@ -39,8 +39,8 @@ class StoredTargets : public Targets {
   double temperature() const override { return store_->schema().temperature; }
   void StartAt(uint32_t epoch) override {
     const StreamOptions options = {.batch_size = options_.batch_size, .num_epochs = options_.num_epochs};
-    stream_ = std::make_unique<Stream>(
-        store_, options, StreamState{.schema_digest = SchemaDigest(store_->schema()), .epoch = epoch});
+    stream_ = std::make_unique<Stream>(store_, options,
+                                       StreamState{.schema_digest = SchemaDigest(store_->schema()), .epoch = epoch});
   }
   std::string identity() const override { return "store " + SchemaDigest(store_->schema()); }
 
@@ -115,7 +115,10 @@ class LiveTargets : public ComputedTargets {
  public:
   LiveTargets(const ViewRenderer& views, const TargetOptions& options, uint32_t num_classes, double temperature,
               LabelFunction label)
-      : ComputedTargets(views, options), num_classes_(num_classes), temperature_(temperature), label_(std::move(label)) {}
+      : ComputedTargets(views, options),
+        num_classes_(num_classes),
+        temperature_(temperature),
+        label_(std::move(label)) {}
   uint32_t num_classes() const override { return num_classes_; }
   double temperature() const override { return temperature_; }
   std::string identity() const override { return "live"; }

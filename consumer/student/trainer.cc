@@ -15,6 +15,7 @@
 #include "decant/models/checkpoint.h"
 #include "decant/models/input.h"
 #include "decant/models/threads.h"
+
 #include "metrics.h"
 
 namespace decant {
@@ -42,8 +43,7 @@ double Accuracy(Network& network, const NetworkSpec& spec, const Source& test) {
   for (uint64_t begin = 0; begin < test.num_samples(); begin += kEvaluationBatch) {
     const size_t n = std::min<uint64_t>(kEvaluationBatch, test.num_samples() - begin);
     for (size_t i = 0; i < n; ++i) test.ReadImage(begin + i, images.data() + i * shape.num_bytes());
-    const torch::Tensor logits =
-        network.Forward(NormalisedInput(ImageTensor(images, n, shape), spec.mean, spec.std));
+    const torch::Tensor logits = network.Forward(NormalisedInput(ImageTensor(images, n, shape), spec.mean, spec.std));
     const torch::Tensor best = logits.argmax(1);
     const auto* classes = best.data_ptr<int64_t>();
     for (size_t i = 0; i < n; ++i) num_right += classes[i] == test.Label(begin + i);
@@ -70,9 +70,7 @@ class Trainer {
 
  private:
   std::string ResumePath() const { return options_.checkpoint + ".resume"; }
-  uint64_t StepsPerEpoch() const {
-    return (targets_.num_samples() + options_.batch_size - 1) / options_.batch_size;
-  }
+  uint64_t StepsPerEpoch() const { return (targets_.num_samples() + options_.batch_size - 1) / options_.batch_size; }
   // What two processes of one training have in common.
   nlohmann::json Identity() const;
   void Resume();
@@ -136,7 +134,8 @@ void Trainer::Resume() {
     std::string text;
     for (const auto& [path, value] : expected.items()) {
       const nlohmann::json other = found.value(path, nlohmann::json());
-      if (other != value) text += fmt::format("; {}: expected {}, found {}", path.substr(1), value.dump(), other.dump());
+      if (other != value)
+        text += fmt::format("; {}: expected {}, found {}", path.substr(1), value.dump(), other.dump());
     }
     Fail(ErrorCode::kMismatch, "{} was written by another training{}; restore the job or remove the file", ResumePath(),
          text);

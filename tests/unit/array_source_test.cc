@@ -61,8 +61,7 @@ class ArraySourceTest : public testing::Test {
     WriteZip(path_, {{"x_train.npy", images}, {"y_train.npy", labels}});
     return OpenArraySource(path_, "train");
   }
-  void ExpectRefused(const std::string& images, const std::string& labels,
-                     const std::string& text) {
+  void ExpectRefused(const std::string& images, const std::string& labels, const std::string& text) {
     EXPECT_THAT([&] { Open(images, labels); }, FailsWith(ErrorCode::kInvalidArgument, text));
   }
 
@@ -111,8 +110,7 @@ TEST_F(ArraySourceTest, IdentityFollowsPixelsAndLabels) {
 TEST_F(ArraySourceTest, NamesTheArrayThatIsMissing) {
   Open(images_, labels_);
   EXPECT_THAT([&] { OpenArraySource(path_, "test"); },
-              FailsWith(ErrorCode::kNotFound,
-                        "no array 'y_test' (data.split); the file holds x_train, y_train"));
+              FailsWith(ErrorCode::kNotFound, "no array 'y_test' (data.split); the file holds x_train, y_train"));
 }
 
 TEST_F(ArraySourceTest, NothingThereIsNotFound) {
@@ -137,8 +135,7 @@ TEST_F(ArraySourceTest, RejectsImagesOfAnotherDtypeOrRank) {
 TEST_F(ArraySourceTest, RejectsLabelsThatAreNoClasses) {
   ExpectRefused(images_, MakeNpy("<f4", "(2,)", "12345678"), "labels of dtype '<f4'");
   ExpectRefused(images_, MakeNpy(">i4", "(2,)", "12345678"), "labels of dtype '>i4'");
-  ExpectRefused(images_, MakeNpy("<i4", "(2,)", Elements<int32_t>({0, -1})),
-                "label -1 of sample 1 is not a class");
+  ExpectRefused(images_, MakeNpy("<i4", "(2,)", Elements<int32_t>({0, -1})), "label -1 of sample 1 is not a class");
   ExpectRefused(images_, MakeNpy("<i8", "(2,)", Elements<int64_t>({int64_t{1} << 31, 0})),
                 "label 2147483648 of sample 0 is not a class");
 }
@@ -152,8 +149,7 @@ TEST_F(ArraySourceTest, RejectsUnequalNumbersOfImagesAndLabels) {
 TEST_F(ArraySourceTest, RefusesSamplesOutOfRange) {
   const auto source = Open(images_, labels_);
   uint8_t pixels[6];
-  EXPECT_THAT([&] { source->ReadImage(2, pixels); },
-              FailsWith(ErrorCode::kInvalidArgument, "sample 2 is not below"));
+  EXPECT_THAT([&] { source->ReadImage(2, pixels); }, FailsWith(ErrorCode::kInvalidArgument, "sample 2 is not below"));
 }
 
 }  // namespace

@@ -26,14 +26,12 @@ TEST(ErrorTest, CodesHaveNames) {
 }
 
 TEST(ErrorTest, FailFormatsItsText) {
-  EXPECT_THAT([] { Fail(ErrorCode::kMismatch, "{} of {}", 3, "x"); },
-              FailsWith(ErrorCode::kMismatch, "3 of x"));
+  EXPECT_THAT([] { Fail(ErrorCode::kMismatch, "{} of {}", 3, "x"); }, FailsWith(ErrorCode::kMismatch, "3 of x"));
 }
 
 TEST(ErrorTest, FailErrnoTellsKindsOfFailure) {
   const auto fail = [](int number) { return [number] { FailErrno(number, "write", "/a/b"); }; };
-  EXPECT_THAT(fail(ENOENT),
-              FailsWith(ErrorCode::kNotFound, "cannot write /a/b: No such file or directory"));
+  EXPECT_THAT(fail(ENOENT), FailsWith(ErrorCode::kNotFound, "cannot write /a/b: No such file or directory"));
   for (const int number : {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM}) {
     EXPECT_THAT(fail(number), FailsWith(ErrorCode::kExhausted, "cannot write /a/b: "));
   }

@@ -27,8 +27,7 @@ void ExpectSameCodes(const LabelCodes& a, const LabelCodes& b) {
 // Label 0: {1: 0.5, 4: 0.25}, tail 0.25. Label 1: {0: 1}, no tail.
 LabelBatch TwoLabels() {
   LabelBatch labels;
-  labels.Append(std::vector<uint32_t>{1, 4}, std::vector<float>{std::log(0.5f), std::log(0.25f)},
-                0.25f);
+  labels.Append(std::vector<uint32_t>{1, 4}, std::vector<float>{std::log(0.5f), std::log(0.25f)}, 0.25f);
   labels.Append(std::vector<uint32_t>{0}, std::vector<float>{0.0f}, 0.0f);
   return labels;
 }
@@ -52,10 +51,9 @@ struct Shape {
   double spread;
   bool variable_counts;
 };
-constexpr Shape kShapes[] = {{1, 1, 1, false},    {2, 1, 3, false},     {2, 2, 3, false},
-                             {10, 3, 2, false},   {10, 10, 0, false},   {10, 10, 25, true},
-                             {17, 5, 8, true},    {256, 16, 10, false}, {257, 100, 4, true},
-                             {1000, 50, 6, true}, {1000, 1, 60, false}, {1000, 1000, 40, false}};
+constexpr Shape kShapes[] = {{1, 1, 1, false},    {2, 1, 3, false},    {2, 2, 3, false},     {10, 3, 2, false},
+                             {10, 10, 0, false},  {10, 10, 25, true},  {17, 5, 8, true},     {256, 16, 10, false},
+                             {257, 100, 4, true}, {1000, 50, 6, true}, {1000, 1, 60, false}, {1000, 1000, 40, false}};
 
 RandomLabelOptions Options(const Shape& shape, size_t num_labels) {
   return {.num_labels = num_labels,
@@ -109,8 +107,7 @@ TEST(ChunkCodecTest, ChunkHasPinnedBytes) {
 
 TEST(ChunkCodecTest, RoundTripsEveryShape) {
   for (const Shape& shape : kShapes) {
-    SCOPED_TRACE(
-        fmt::format("C {} k {} variable {}", shape.num_classes, shape.k, shape.variable_counts));
+    SCOPED_TRACE(fmt::format("C {} k {} variable {}", shape.num_classes, shape.k, shape.variable_counts));
     const ChunkCodec codec({.num_classes = shape.num_classes, .k = shape.k, .delta = 0x1p-6});
     const LabelCodes codes = codec.Quantise(RandomLabels(Options(shape, 37)));
     const ChunkPlace place = {.epoch = 3, .chunk = uint64_t{1} << 40, .num_labels = 37};
@@ -123,8 +120,7 @@ TEST(ChunkCodecTest, DecodeLabelEqualsDecode) {
   for (const Shape& shape : kShapes) {
     const ChunkCodec codec({.num_classes = shape.num_classes, .k = shape.k, .delta = 0x1p-6});
     const ChunkPlace place = {.epoch = 0, .chunk = 7, .num_labels = 19};
-    const std::string record =
-        codec.Encode(place, codec.Quantise(RandomLabels(Options(shape, 19))));
+    const std::string record = codec.Encode(place, codec.Quantise(RandomLabels(Options(shape, 19))));
     const LabelCodes all = codec.Decode(place, record);
     LabelBatch labels;
     codec.Dequantise(all, 0, all.size(), &labels);

@@ -18,8 +18,7 @@ constexpr ChunkPlace kPlace = {.epoch = 1, .chunk = 2, .num_labels = 3};
 
 std::string SmallRecord() {
   const ChunkCodec codec(kParams);
-  return codec.Encode(kPlace,
-                      codec.Quantise(RandomLabels({.num_labels = 3, .variable_counts = true})));
+  return codec.Encode(kPlace, codec.Quantise(RandomLabels({.num_labels = 3, .variable_counts = true})));
 }
 
 // A chunk's payload, field by field; by default a sound one: labels {2, 7}, {9}, {0, 1, 5}.
@@ -61,12 +60,9 @@ class ChunkDamageTest : public testing::Test {
   // Decode refuses `record`, naming the place and `text`.
   void ExpectRecordRefused(const std::string& record, const std::string& text) {
     EXPECT_THAT([&] { codec_.Decode(kPlace, record); }, FailsWith(ErrorCode::kDataLoss, text));
-    EXPECT_THAT([&] { codec_.Decode(kPlace, record); },
-                FailsWith(ErrorCode::kDataLoss, "chunk 2 of epoch 1"));
+    EXPECT_THAT([&] { codec_.Decode(kPlace, record); }, FailsWith(ErrorCode::kDataLoss, "chunk 2 of epoch 1"));
   }
-  void ExpectRefused(const Payload& payload, const std::string& text) {
-    ExpectRecordRefused(payload.Record(), text);
-  }
+  void ExpectRefused(const Payload& payload, const std::string& text) { ExpectRecordRefused(payload.Record(), text); }
 
   const ChunkCodec codec_{kParams};
 };
@@ -93,11 +89,9 @@ TEST_F(ChunkDamageTest, RejectsEverySingleBitFlip) {
   for (size_t bit = 0; bit < 8 * sound.size(); ++bit) {
     std::string record = sound;
     record[bit / 8] = static_cast<char>(record[bit / 8] ^ 1 << bit % 8);
-    EXPECT_THAT([&] { codec_.Decode(kPlace, record); },
-                FailsWith(ErrorCode::kDataLoss, "chunk 2 of epoch 1"))
+    EXPECT_THAT([&] { codec_.Decode(kPlace, record); }, FailsWith(ErrorCode::kDataLoss, "chunk 2 of epoch 1"))
         << "bit " << bit;
-    EXPECT_THAT([&] { codec_.DecodeLabel(kPlace, record, 1); },
-                FailsWith(ErrorCode::kDataLoss, "chunk 2 of epoch 1"))
+    EXPECT_THAT([&] { codec_.DecodeLabel(kPlace, record, 1); }, FailsWith(ErrorCode::kDataLoss, "chunk 2 of epoch 1"))
         << "bit " << bit;
   }
 }
@@ -105,8 +99,7 @@ TEST_F(ChunkDamageTest, RejectsEverySingleBitFlip) {
 // Truncated payloads whose checksums are right: every column must notice its own end.
 TEST_F(ChunkDamageTest, RejectsPayloadTruncatedAtEveryByte) {
   const std::string record = Payload().Record();
-  const std::string payload =
-      record.substr(kRecordHeaderBytes, record.size() - kRecordOverheadBytes);
+  const std::string payload = record.substr(kRecordHeaderBytes, record.size() - kRecordOverheadBytes);
   for (size_t size = 0; size < payload.size(); ++size) {
     ExpectRecordRefused(WrapRecord(RecordMagic::kChunk, payload.substr(0, size)), "truncated");
   }
@@ -140,8 +133,7 @@ TEST_F(ChunkDamageTest, RejectsWidthOfCodeAboveSixteen) {
   ExpectRefused({.log_prob_width = 17}, "log-probabilities of 17 bits");
 }
 TEST_F(ChunkDamageTest, RejectsCountOfZero) {
-  ExpectRefused({.counts = Payload::Bytes({0b110010})},
-                "label 1: expected 1 to 3 entries, found 0");
+  ExpectRefused({.counts = Payload::Bytes({0b110010})}, "label 1: expected 1 to 3 entries, found 0");
 }
 TEST_F(ChunkDamageTest, RejectsCountAboveTheLargest) {
   ExpectRefused({.largest_count = 2, .counts = Payload::Bytes({0b110110})},
@@ -162,8 +154,7 @@ TEST_F(ChunkDamageTest, RejectsPaddingAfterCodes) {
                 "padding bits that are not zero");
 }
 TEST_F(ChunkDamageTest, RejectsIdNotBelowNumClasses) {
-  ExpectRefused({.ids = Payload::Bytes({0x72, 0x0a, 0x51})},
-                "label 1: class id 10 is not below 10");
+  ExpectRefused({.ids = Payload::Bytes({0x72, 0x0a, 0x51})}, "label 1: class id 10 is not below 10");
 }
 TEST_F(ChunkDamageTest, RejectsEqualIds) {
   ExpectRefused({.ids = Payload::Bytes({0x22, 0x09, 0x51})}, "label 0: class id 2 after 2");
@@ -172,8 +163,7 @@ TEST_F(ChunkDamageTest, RejectsDescendingIds) {
   ExpectRefused({.ids = Payload::Bytes({0x72, 0x59, 0x51})}, "label 2: class id 1 after 5");
 }
 TEST_F(ChunkDamageTest, RejectsCodeAboveTheLargest) {
-  ExpectRefused({.log_prob_width = 16,
-                 .log_probs = Payload::Bytes({0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0})},
+  ExpectRefused({.log_prob_width = 16, .log_probs = Payload::Bytes({0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0})},
                 "label 1: log-probability code 65535 is above 65534");
 }
 TEST_F(ChunkDamageTest, RejectsBytesAfterTheLastColumn) {
@@ -181,10 +171,8 @@ TEST_F(ChunkDamageTest, RejectsBytesAfterTheLastColumn) {
 }
 
 TEST_F(ChunkDamageTest, LabelsOfOneLengthNeedNoCounts) {
-  const Payload payload = {.largest_count = 2,
-                           .count_width = 0,
-                           .counts = "",
-                           .ids = Payload::Bytes({0x72, 0x93, 0x51})};
+  const Payload payload = {
+      .largest_count = 2, .count_width = 0, .counts = "", .ids = Payload::Bytes({0x72, 0x93, 0x51})};
   EXPECT_EQ(codec_.Decode(kPlace, payload.Record()).offsets, (std::vector<uint32_t>{0, 2, 4, 6}));
 }
 

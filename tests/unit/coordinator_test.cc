@@ -146,8 +146,7 @@ TEST(CoordinatorTest, FailureStopsEveryone) {
   coordinator.OnMessage(0, Ready());
   coordinator.TakeOutgoing();
   coordinator.OnMessage(1, Failed(ErrorCode::kExhausted, "disk full"));
-  ExpectStops(coordinator.TakeOutgoing(), 2, static_cast<int32_t>(ErrorCode::kExhausted),
-              "disk full");
+  ExpectStops(coordinator.TakeOutgoing(), 2, static_cast<int32_t>(ErrorCode::kExhausted), "disk full");
   coordinator.OnMessage(0, Done(0));
   coordinator.OnMessage(0, Done(1));
   EXPECT_TRUE(coordinator.TakeOutgoing().empty()) << "nothing more is dealt";
@@ -184,10 +183,8 @@ TEST(CoordinatorTest, RefusesACoordinatorsMessageFromAWorker) {
 
 TEST(JobMessageTest, ComesBackFromBytes) {
   for (int kind = 1; kind <= 6; ++kind) {
-    const JobMessage message = {.kind = static_cast<MessageKind>(kind),
-                                .span = 0x0123456789abcdef,
-                                .code = -1,
-                                .text = std::string("a\0b", 3)};
+    const JobMessage message = {
+        .kind = static_cast<MessageKind>(kind), .span = 0x0123456789abcdef, .code = -1, .text = std::string("a\0b", 3)};
     const JobMessage decoded = DecodeMessage(EncodeMessage(message));
     EXPECT_EQ(decoded.kind, message.kind);
     EXPECT_EQ(decoded.span, message.span);

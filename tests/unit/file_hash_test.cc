@@ -36,8 +36,7 @@ TEST_F(FileTest, WritingLeavesNoTemporaryFile) {
 TEST_F(FileTest, FailedWriteLeavesEverythingAsItWas) {
   const std::string path = directory_.File("folder");
   CreateDirectories(path + "/inner");
-  EXPECT_THAT([&] { WriteFileAtomically(path, "x"); },
-              FailsWith(ErrorCode::kUnavailable, "cannot rename to " + path));
+  EXPECT_THAT([&] { WriteFileAtomically(path, "x"); }, FailsWith(ErrorCode::kUnavailable, "cannot rename to " + path));
   EXPECT_TRUE(std::filesystem::is_directory(path + "/inner"));
   const auto entries = std::filesystem::directory_iterator(directory_.path());
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1) << "no temporary file";
@@ -46,19 +45,15 @@ TEST_F(FileTest, FailedWriteLeavesEverythingAsItWas) {
 TEST_F(FileTest, PlacesThatCannotBeFailClearly) {
   const std::string file = directory_.File("file");
   WriteFileAtomically(file, "x");
-  EXPECT_THAT([&] { WriteFileAtomically(file + "/below", "y"); },
-              FailsWith(ErrorCode::kUnavailable, file));
+  EXPECT_THAT([&] { WriteFileAtomically(file + "/below", "y"); }, FailsWith(ErrorCode::kUnavailable, file));
   EXPECT_THAT([&] { CreateDirectories(file + "/below"); },
               FailsWith(ErrorCode::kUnavailable, "cannot create directory " + file));
   const std::string long_name = directory_.File(std::string(300, 'x'));
   EXPECT_THAT([&] { WriteFileAtomically(long_name, "y"); },
               FailsWith(ErrorCode::kUnavailable, "cannot create " + long_name));
-  EXPECT_THAT([&] { ReadFile(directory_.File("nothing")); },
-              FailsWith(ErrorCode::kNotFound, "cannot read"));
-  EXPECT_THAT([&] { ReadFile(directory_.path()); },
-              FailsWith(ErrorCode::kUnavailable, "cannot read"));
-  EXPECT_THAT([&] { SyncDirectory(directory_.File("nothing")); },
-              FailsWith(ErrorCode::kNotFound, "cannot open"));
+  EXPECT_THAT([&] { ReadFile(directory_.File("nothing")); }, FailsWith(ErrorCode::kNotFound, "cannot read"));
+  EXPECT_THAT([&] { ReadFile(directory_.path()); }, FailsWith(ErrorCode::kUnavailable, "cannot read"));
+  EXPECT_THAT([&] { SyncDirectory(directory_.File("nothing")); }, FailsWith(ErrorCode::kNotFound, "cannot open"));
 }
 
 TEST_F(FileTest, CreatingADirectoryTwiceIsFine) {
@@ -71,18 +66,15 @@ TEST_F(FileTest, CreatingADirectoryTwiceIsFine) {
 TEST(HashTest, Sha256GivesKnownAnswers) {
   EXPECT_EQ(Sha256Hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(Sha256Hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(Sha256Hex(std::string(1000000, 'a')),
-            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(Sha256Hex(std::string(1000000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 TEST_F(FileTest, Sha256OfAFileIsThatOfItsContent) {
   const std::string content(3000000, 'q');
   WriteFileAtomically(directory_.File("file"), content);
   EXPECT_EQ(Sha256HexOfFile(directory_.File("file")), Sha256Hex(content));
-  EXPECT_THAT([&] { Sha256HexOfFile(directory_.File("nothing")); },
-              FailsWith(ErrorCode::kNotFound, "cannot read"));
-  EXPECT_THAT([&] { Sha256HexOfFile(directory_.path()); },
-              FailsWith(ErrorCode::kUnavailable, "cannot read"));
+  EXPECT_THAT([&] { Sha256HexOfFile(directory_.File("nothing")); }, FailsWith(ErrorCode::kNotFound, "cannot read"));
+  EXPECT_THAT([&] { Sha256HexOfFile(directory_.path()); }, FailsWith(ErrorCode::kUnavailable, "cannot read"));
 }
 
 // The buffer of xxHash's own sanity tests.

@@ -61,8 +61,7 @@ TEST(LayoutTest, RejectsSpansOutOfRange) {
 TEST(LayoutTest, RejectsFieldsOfZero) {
   kLayout.Validate();
   const auto expect_refused = [](Layout layout) {
-    EXPECT_THAT([&] { layout.Validate(); },
-                FailsWith(ErrorCode::kInvalidArgument, "must all be at least 1"));
+    EXPECT_THAT([&] { layout.Validate(); }, FailsWith(ErrorCode::kInvalidArgument, "must all be at least 1"));
   };
   expect_refused({0, 1, 1, 1});
   expect_refused({1, 0, 1, 1});

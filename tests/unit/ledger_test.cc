@@ -15,12 +15,8 @@ namespace {
 constexpr Span kSpan = {.index = 5, .epoch = 1, .chunk_begin = 8, .chunk_end = 12};
 
 SpanTrailer SomeTrailer() {
-  SpanTrailer trailer = {.span = 5,
-                         .num_labels = 1000,
-                         .num_entries = 30000,
-                         .chunk_bytes = 71234,
-                         .kl_sum = 0.125,
-                         .kl_max = 0.001};
+  SpanTrailer trailer = {
+      .span = 5, .num_labels = 1000, .num_entries = 30000, .chunk_bytes = 71234, .kl_sum = 0.125, .kl_max = 0.001};
   for (size_t i = 0; i < 16; ++i) trailer.content_digest[i] = static_cast<unsigned char>(240 + i);
   return trailer;
 }
@@ -59,8 +55,7 @@ TEST(TrailerTest, RejectsTruncationAndBitFlips) {
   for (size_t bit = 0; bit < 8 * sound.size(); ++bit) {
     std::string record = sound;
     record[bit / 8] = static_cast<char>(record[bit / 8] ^ 1 << bit % 8);
-    EXPECT_THAT([&] { DecodeTrailer(kSpan, 1000, record); },
-                FailsWith(ErrorCode::kDataLoss, "trailer of span 5"));
+    EXPECT_THAT([&] { DecodeTrailer(kSpan, 1000, record); }, FailsWith(ErrorCode::kDataLoss, "trailer of span 5"));
   }
 }
 
@@ -69,9 +64,8 @@ TEST(TrailerTest, RejectsAnotherSpansTrailer) {
   other.index = 6;
   EXPECT_THAT([&] { DecodeTrailer(other, 1000, EncodeTrailer(SomeTrailer())); },
               FailsWith(ErrorCode::kDataLoss, "expected span 6 with 1000 labels, found span 5"));
-  EXPECT_THAT(
-      [] { DecodeTrailer(kSpan, 999, EncodeTrailer(SomeTrailer())); },
-      FailsWith(ErrorCode::kDataLoss, "expected span 5 with 999 labels, found span 5 with"));
+  EXPECT_THAT([] { DecodeTrailer(kSpan, 999, EncodeTrailer(SomeTrailer())); },
+              FailsWith(ErrorCode::kDataLoss, "expected span 5 with 999 labels, found span 5 with"));
 }
 
 TEST(TrailerTest, RejectsPayloadsOfAnotherLength) {
@@ -79,9 +73,8 @@ TEST(TrailerTest, RejectsPayloadsOfAnotherLength) {
   const std::string payload = record.substr(kRecordHeaderBytes, 64);
   EXPECT_THAT([&] { DecodeTrailer(kSpan, 1000, WrapRecord(RecordMagic::kTrailer, payload + "x")); },
               FailsWith(ErrorCode::kDataLoss, "trailer of span 5: 1 bytes too many"));
-  EXPECT_THAT(
-      [&] { DecodeTrailer(kSpan, 1000, WrapRecord(RecordMagic::kTrailer, payload.substr(0, 63))); },
-      FailsWith(ErrorCode::kDataLoss, "trailer of span 5: truncated"));
+  EXPECT_THAT([&] { DecodeTrailer(kSpan, 1000, WrapRecord(RecordMagic::kTrailer, payload.substr(0, 63))); },
+              FailsWith(ErrorCode::kDataLoss, "trailer of span 5: truncated"));
   EXPECT_THAT([&] { DecodeTrailer(kSpan, 1000, WrapRecord(RecordMagic::kChunk, payload)); },
               FailsWith(ErrorCode::kDataLoss, "trailer of span 5: magic number"));
 }
@@ -89,8 +82,8 @@ TEST(TrailerTest, RejectsPayloadsOfAnotherLength) {
 TEST(LabelKeyTest, SortsAsEpochThenChunkThenTrailer) {
   std::vector<std::string> keys;
   for (const uint32_t epoch : {0u, 1u, 255u, 256u, 0xffffffffu}) {
-    for (const uint64_t chunk : {uint64_t{0}, uint64_t{1}, uint64_t{255}, uint64_t{256},
-                                 uint64_t{1} << 40, ~uint64_t{0} - 1}) {
+    for (const uint64_t chunk :
+         {uint64_t{0}, uint64_t{1}, uint64_t{255}, uint64_t{256}, uint64_t{1} << 40, ~uint64_t{0} - 1}) {
       keys.push_back(ChunkKey(epoch, chunk));
       keys.push_back(TrailerKey({.epoch = epoch, .chunk_begin = 0, .chunk_end = chunk + 1}));
     }

@@ -48,8 +48,7 @@ TEST(NpyTest, ReadsFormatsTwoAndThree) {
 TEST(NpyTest, RejectsTruncationAtEveryByte) {
   const std::string content = MakeNpy("<u2", "(2, 2)", "12345678");
   for (size_t size = 0; size < content.size(); ++size) {
-    EXPECT_THAT([&] { ParseNpy(content.substr(0, size), "the array"); },
-                FailsWith(ErrorCode::kDataLoss, "the array: "))
+    EXPECT_THAT([&] { ParseNpy(content.substr(0, size), "the array"); }, FailsWith(ErrorCode::kDataLoss, "the array: "))
         << size;
   }
   ExpectRefused(content + "9", ErrorCode::kDataLoss, "expected 8 bytes of elements, found 9");
@@ -63,19 +62,15 @@ TEST(NpyTest, RejectsOtherFiles) {
 }
 
 TEST(NpyTest, RejectsFortranOrder) {
-  ExpectRefused(
-      MakeNpyWithHeader("{'descr': '|u1', 'fortran_order': True, 'shape': (1, 1), }", "a"),
-      ErrorCode::kInvalidArgument, "the array is in Fortran order");
+  ExpectRefused(MakeNpyWithHeader("{'descr': '|u1', 'fortran_order': True, 'shape': (1, 1), }", "a"),
+                ErrorCode::kInvalidArgument, "the array is in Fortran order");
 }
 
 TEST(NpyTest, RejectsHeadersWithoutTheirFields) {
   const auto code = ErrorCode::kDataLoss;
-  ExpectRefused(MakeNpyWithHeader("{'fortran_order': False, 'shape': (1,), }", "a"), code,
-                "no 'descr'");
-  ExpectRefused(MakeNpyWithHeader("{'descr': '|u1', 'shape': (1,), }", "a"), code,
-                "no 'fortran_order'");
-  ExpectRefused(MakeNpyWithHeader("{'descr': '|u1', 'fortran_order': False, }", "a"), code,
-                "no 'shape'");
+  ExpectRefused(MakeNpyWithHeader("{'fortran_order': False, 'shape': (1,), }", "a"), code, "no 'descr'");
+  ExpectRefused(MakeNpyWithHeader("{'descr': '|u1', 'shape': (1,), }", "a"), code, "no 'fortran_order'");
+  ExpectRefused(MakeNpyWithHeader("{'descr': '|u1', 'fortran_order': False, }", "a"), code, "no 'shape'");
 }
 
 TEST(NpyTest, RejectsShapesThatCannotBe) {
@@ -101,8 +96,7 @@ class NpzTest : public testing::Test {
 };
 
 TEST_F(NpzTest, ReadsArraysByName) {
-  WriteZip(path_,
-           {{"a.npy", MakeNpy("|u1", "(3,)", "abc")}, {"b.npy", MakeNpy("<u2", "(1, 1)", "12")}});
+  WriteZip(path_, {{"a.npy", MakeNpy("|u1", "(3,)", "abc")}, {"b.npy", MakeNpy("<u2", "(1, 1)", "12")}});
   const auto arrays = ReadNpz(path_);
   ASSERT_EQ(arrays.size(), 2u);
   EXPECT_EQ(arrays.at("a").bytes, "abc");
@@ -111,8 +105,7 @@ TEST_F(NpzTest, ReadsArraysByName) {
 
 TEST_F(NpzTest, NamesTheMemberThatIsNoArray) {
   WriteZip(path_, {{"a.npy", "text"}});
-  EXPECT_THAT([&] { ReadNpz(path_); },
-              FailsWith(ErrorCode::kDataLoss, path_ + ", array 'a': truncated"));
+  EXPECT_THAT([&] { ReadNpz(path_); }, FailsWith(ErrorCode::kDataLoss, path_ + ", array 'a': truncated"));
 }
 
 TEST_F(NpzTest, NothingThereIsNotFound) {
@@ -122,14 +115,13 @@ TEST_F(NpzTest, NothingThereIsNotFound) {
 TEST_F(NpzTest, OtherFilesAreDataLoss) {
   for (const std::string& content : {std::string("hello, world"), std::string(1000, '\0')}) {
     WriteFileAtomically(path_, content);
-    EXPECT_THAT([&] { ReadNpz(path_); },
-                FailsWith(ErrorCode::kDataLoss, path_ + ": not a sound .npz file"));
+    EXPECT_THAT([&] { ReadNpz(path_); }, FailsWith(ErrorCode::kDataLoss, path_ + ": not a sound .npz file"));
   }
 }
 
 TEST_F(NpzTest, TruncationInAnArrayIsDataLoss) {
-  WriteZip(path_, {{"a.npy", MakeNpy("|u1", "(10000,)", std::string(10000, 'a'))},
-                   {"b.npy", MakeNpy("|u1", "(1,)", "b")}});
+  WriteZip(path_,
+           {{"a.npy", MakeNpy("|u1", "(10000,)", std::string(10000, 'a'))}, {"b.npy", MakeNpy("|u1", "(1,)", "b")}});
   const std::string content = ReadFile(path_);
   for (const size_t size : {size_t{40}, content.size() / 4, content.size() / 3}) {
     WriteFileAtomically(path_, content.substr(0, size));

@@ -25,11 +25,9 @@ inline std::string MakeNpyWithHeader(const std::string& header, const std::strin
 }
 
 // As NumPy writes it. `shape`: "(3,)", "(2, 4, 4)".
-inline std::string MakeNpy(const std::string& descr, const std::string& shape,
-                           const std::string& elements) {
-  return MakeNpyWithHeader(
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}\n", descr, shape),
-      elements);
+inline std::string MakeNpy(const std::string& descr, const std::string& shape, const std::string& elements) {
+  return MakeNpyWithHeader(fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}\n", descr, shape),
+                           elements);
 }
 
 // Elements of a type, little-endian.
@@ -42,13 +40,11 @@ std::string Elements(const std::vector<Int>& values) {
 
 // Writes a zip file with these members.
 inline void WriteZip(const std::string& path, const std::map<std::string, std::string>& members) {
-  const std::unique_ptr<archive, decltype(&archive_write_free)> zip(archive_write_new(),
-                                                                    archive_write_free);
+  const std::unique_ptr<archive, decltype(&archive_write_free)> zip(archive_write_new(), archive_write_free);
   archive_write_set_format_zip(zip.get());
   archive_write_open_filename(zip.get(), path.c_str());
   for (const auto& [name, content] : members) {
-    const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(),
-                                                                              archive_entry_free);
+    const std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(), archive_entry_free);
     archive_entry_set_pathname(entry.get(), name.c_str());
     archive_entry_set_size(entry.get(), static_cast<la_int64_t>(content.size()));
     archive_entry_set_filetype(entry.get(), AE_IFREG);

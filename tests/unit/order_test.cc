@@ -38,13 +38,11 @@ TEST_P(OrderSizeTest, HoldsEverySampleOnceAndInverts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, OrderSizeTest,
-                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63,
-                                         64, 65, 100, 127, 128, 129, 1000, 1023, 1024, 1025, 4095,
-                                         4096, 4097, 10007));
+                         testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127,
+                                         128, 129, 1000, 1023, 1024, 1025, 4095, 4096, 4097, 10007));
 
 TEST(OrderTest, InvertsInLargeOrders) {
-  for (const uint64_t size :
-       {(uint64_t{1} << 33) - 1, uint64_t{1} << 40, (uint64_t{1} << 47) + 1, uint64_t{1} << 48}) {
+  for (const uint64_t size : {(uint64_t{1} << 33) - 1, uint64_t{1} << 40, (uint64_t{1} << 47) + 1, uint64_t{1} << 48}) {
     const Order order(OrderKind::kGlobal, 9, 2, size);
     for (uint64_t i = 0; i < 200; ++i) {
       const uint64_t position = i * (size / 200);
@@ -68,8 +66,7 @@ TEST(OrderTest, DependsOnSeedAndEpochAlone) {
   EXPECT_EQ(Permutation(OrderKind::kGlobal, 1, 0, 50), order);
   EXPECT_NE(Permutation(OrderKind::kGlobal, 2, 0, 50), order);
   EXPECT_NE(Permutation(OrderKind::kGlobal, 1, 1, 50), order);
-  EXPECT_NE(Permutation(OrderKind::kGlobal, uint64_t{1} << 32 | 1, 0, 50), order)
-      << "the high word of the seed counts";
+  EXPECT_NE(Permutation(OrderKind::kGlobal, uint64_t{1} << 32 | 1, 0, 50), order) << "the high word of the seed counts";
 }
 
 // The distribution of one sample's position over many epochs, and of one position's sample, is
@@ -111,8 +108,7 @@ TEST(OrderTest, PairsOfPositionsAreSpreadEvenly) {
 }
 
 TEST(OrderTest, GivesKnownAnswers) {
-  EXPECT_EQ(Permutation(OrderKind::kGlobal, 0, 0, 10),
-            (std::vector<uint64_t>{4, 2, 9, 7, 8, 5, 0, 6, 3, 1}));
+  EXPECT_EQ(Permutation(OrderKind::kGlobal, 0, 0, 10), (std::vector<uint64_t>{4, 2, 9, 7, 8, 5, 0, 6, 3, 1}));
   EXPECT_EQ(Permutation(OrderKind::kGlobal, 42, 7, 16),
             (std::vector<uint64_t>{15, 0, 14, 10, 3, 9, 11, 13, 1, 7, 8, 4, 6, 5, 12, 2}));
   const Order large(OrderKind::kGlobal, 0x0123456789abcdef, 3, 1281167);

@@ -22,8 +22,7 @@ LabelBatch OneLabel(std::vector<uint32_t> ids, std::vector<float> log_probs, flo
 class QuantiseTest : public testing::Test {
  protected:
   void ExpectRefused(const LabelBatch& labels, const std::string& text) {
-    EXPECT_THAT([&] { ChunkCodec(kParams).Quantise(labels); },
-                FailsWith(ErrorCode::kInvalidArgument, text));
+    EXPECT_THAT([&] { ChunkCodec(kParams).Quantise(labels); }, FailsWith(ErrorCode::kInvalidArgument, text));
   }
   const float half_ = std::log(0.5f);
 };

@@ -28,13 +28,11 @@ inline LabelBatch RandomLabels(const RandomLabelOptions& options) {
   std::vector<double> probs(options.num_classes);
   std::vector<uint32_t> ids(options.num_classes);
   for (size_t i = 0; i < options.num_labels; ++i) {
-    for (double& p : probs)
-      p = std::exp(options.spread * (uniform() + uniform() + uniform() - 1.5));
+    for (double& p : probs) p = std::exp(options.spread * (uniform() + uniform() + uniform() - 1.5));
     const double total = std::accumulate(probs.begin(), probs.end(), 0.0);
     std::iota(ids.begin(), ids.end(), 0);
     std::sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) { return probs[a] > probs[b]; });
-    const uint32_t count =
-        options.variable_counts ? 1 + static_cast<uint32_t>(bits() % options.k) : options.k;
+    const uint32_t count = options.variable_counts ? 1 + static_cast<uint32_t>(bits() % options.k) : options.k;
     double tail = 0;
     for (uint32_t rank = count; rank < options.num_classes; ++rank) tail += probs[ids[rank]];
     std::sort(ids.begin(), ids.begin() + count);

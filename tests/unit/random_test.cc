@@ -16,11 +16,9 @@ using Block = std::array<uint32_t, 4>;
 TEST(PhiloxTest, GivesThePublishedAnswers) {
   EXPECT_EQ(PhiloxBlock(0, static_cast<RandomPurpose>(0), 0, 0, 0),
             (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(PhiloxBlock(0xffffffffffffffff, static_cast<RandomPurpose>(0xffff), 0xffffffff,
-                        0xffffffffffffffff, 0xffff),
+  EXPECT_EQ(PhiloxBlock(0xffffffffffffffff, static_cast<RandomPurpose>(0xffff), 0xffffffff, 0xffffffffffffffff, 0xffff),
             (Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(PhiloxBlock(0x299f31d0a4093822, static_cast<RandomPurpose>(0x0370), 0x13198a2e,
-                        0x85a308d3243f6a88, 0x7344),
+  EXPECT_EQ(PhiloxBlock(0x299f31d0a4093822, static_cast<RandomPurpose>(0x0370), 0x13198a2e, 0x85a308d3243f6a88, 0x7344),
             (Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 

@@ -17,8 +17,7 @@ std::string_view Unwrap(std::string_view bytes) {
 }
 
 // A record with any header whose checksum is right.
-std::string Record(uint32_t magic, uint16_t version, uint16_t flags, uint32_t length,
-                   std::string_view payload) {
+std::string Record(uint32_t magic, uint16_t version, uint16_t flags, uint32_t length, std::string_view payload) {
   ByteWriter writer;
   writer.Put(magic);
   writer.Put(version);
@@ -51,23 +50,20 @@ TEST(RecordTest, RejectsFewerBytesThanTheOverhead) {
   const std::string record = WrapRecord(kMagic, "");
   for (size_t size = 0; size < kRecordOverheadBytes; ++size) {
     EXPECT_THAT([&] { Unwrap(record.substr(0, size)); },
-                FailsWith(ErrorCode::kDataLoss,
-                          fmt::format("here: a record of {} bytes, where header", size)));
+                FailsWith(ErrorCode::kDataLoss, fmt::format("here: a record of {} bytes, where header", size)));
   }
 }
 
 TEST(RecordTest, RejectsAnotherMagic) {
-  EXPECT_THAT(
-      [] { Unwrap(WrapRecord(RecordMagic::kSeal, "ab")); },
-      FailsWith(ErrorCode::kDataLoss, "here: magic number: expected 0x4b484344, found 0x4c455344"));
+  EXPECT_THAT([] { Unwrap(WrapRecord(RecordMagic::kSeal, "ab")); },
+              FailsWith(ErrorCode::kDataLoss, "here: magic number: expected 0x4b484344, found 0x4c455344"));
 }
 
 TEST(RecordTest, RejectsVersionsItDoesNotRead) {
   for (const uint16_t version : {0, 2, 65535}) {
     EXPECT_THAT(
         [&] { Unwrap(Record(kMagicNumber, version, 0, 2, "ab")); },
-        FailsWith(ErrorCode::kDataLoss,
-                  fmt::format("here: format version {}: this build reads 1 to 1", version)));
+        FailsWith(ErrorCode::kDataLoss, fmt::format("here: format version {}: this build reads 1 to 1", version)));
   }
 }
 
@@ -81,8 +77,7 @@ TEST(RecordTest, RejectsAnotherLength) {
     EXPECT_THAT([&] { Unwrap(Record(kMagicNumber, 1, 0, length, "ab")); },
                 FailsWith(ErrorCode::kDataLoss, "here: payload length"));
   }
-  EXPECT_THAT([] { Unwrap(WrapRecord(kMagic, "ab") + "c"); },
-              FailsWith(ErrorCode::kDataLoss, "here: payload length"));
+  EXPECT_THAT([] { Unwrap(WrapRecord(kMagic, "ab") + "c"); }, FailsWith(ErrorCode::kDataLoss, "here: payload length"));
 }
 
 TEST(RecordTest, RejectsAWrongChecksum) {
@@ -93,12 +88,9 @@ TEST(RecordTest, RejectsAWrongChecksum) {
 
 // The first thing wrong is the one that is named: length, magic, version, flags, checksum.
 TEST(RecordTest, ChecksInOrder) {
-  EXPECT_THAT([] { Unwrap(Record(1, 9, 9, 9, "ab")); },
-              FailsWith(ErrorCode::kDataLoss, "magic number"));
-  EXPECT_THAT([] { Unwrap(Record(kMagicNumber, 9, 9, 9, "ab")); },
-              FailsWith(ErrorCode::kDataLoss, "format version"));
-  EXPECT_THAT([] { Unwrap(Record(kMagicNumber, 1, 9, 9, "ab")); },
-              FailsWith(ErrorCode::kDataLoss, "flags"));
+  EXPECT_THAT([] { Unwrap(Record(1, 9, 9, 9, "ab")); }, FailsWith(ErrorCode::kDataLoss, "magic number"));
+  EXPECT_THAT([] { Unwrap(Record(kMagicNumber, 9, 9, 9, "ab")); }, FailsWith(ErrorCode::kDataLoss, "format version"));
+  EXPECT_THAT([] { Unwrap(Record(kMagicNumber, 1, 9, 9, "ab")); }, FailsWith(ErrorCode::kDataLoss, "flags"));
 }
 
 TEST(RecordTest, RejectsEverySingleBitFlip) {

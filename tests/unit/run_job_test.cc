@@ -25,9 +25,7 @@ class WatchedCommunicator : public Communicator {
     if (!has_sent_) sent_.count_down();
     has_sent_ = true;
   }
-  std::optional<Message> Receive(std::chrono::milliseconds timeout) override {
-    return inner_.Receive(timeout);
-  }
+  std::optional<Message> Receive(std::chrono::milliseconds timeout) override { return inner_.Receive(timeout); }
 
  private:
   Communicator& inner_;
@@ -40,8 +38,7 @@ class RunJobTest : public testing::TestWithParam<int> {
  protected:
   RunJobTest() {
     for (int rank = 0; rank < num_ranks_; ++rank) {
-      workers_.push_back(
-          {.identity = "same", .work = [this](uint64_t span) { return Work(span); }});
+      workers_.push_back({.identity = "same", .work = [this](uint64_t span) { return Work(span); }});
     }
     coordinator_ = {.begin = [this] { return Begin(); },
                     .commit = [this](const std::vector<std::string>& r) { Commit(r); },
@@ -216,9 +213,7 @@ TEST_P(RunJobOfSeveralTest, AnotherIdentityIsMismatchOnAllRanks) {
 }
 
 TEST_P(RunJobTest, AnErrorOfBeginReachesAll) {
-  coordinator_.begin = []() -> std::vector<uint64_t> {
-    Fail(ErrorCode::kMismatch, "another job's store");
-  };
+  coordinator_.begin = []() -> std::vector<uint64_t> { Fail(ErrorCode::kMismatch, "another job's store"); };
   Run();
   ExpectFailure(ErrorCode::kMismatch, "another job's store");
   EXPECT_TRUE(done_.empty());

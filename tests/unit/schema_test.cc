@@ -54,13 +54,12 @@ TEST(SchemaTest, ComesBackThroughItsText) {
 }
 
 TEST(SchemaTest, HasPinnedText) {
-  EXPECT_EQ(SchemaText(SmallSchema()),
-            R"({"codec":{"delta":0.125,"name":"packed"},)"
-            R"("dataset":{"fingerprint":"abc","kind":"array"},)"
-            R"("labels":{"k":3,"num_classes":10,"selection":"top_k","temperature":2.0},)"
-            R"("layout":{"chunk_size":4,"num_epochs":2,"num_samples":22,"span_chunks":2},)"
-            R"("order":{"kind":"global","version":1},"seed":5,)"
-            R"("teacher":{"digest":"def"},"views":{}})");
+  EXPECT_EQ(SchemaText(SmallSchema()), R"({"codec":{"delta":0.125,"name":"packed"},)"
+                                       R"("dataset":{"fingerprint":"abc","kind":"array"},)"
+                                       R"("labels":{"k":3,"num_classes":10,"selection":"top_k","temperature":2.0},)"
+                                       R"("layout":{"chunk_size":4,"num_epochs":2,"num_samples":22,"span_chunks":2},)"
+                                       R"("order":{"kind":"global","version":1},"seed":5,)"
+                                       R"("teacher":{"digest":"def"},"views":{}})");
 }
 
 TEST(SchemaTest, EveryBindingFieldChangesTheDigest) {
@@ -122,13 +121,12 @@ TEST(SchemaTest, RefusesWhatItDoesNotKnow) {
 }
 
 TEST(SchemaTest, RefusesMissingFieldsAndOtherText) {
-  for (const char* path : {"/codec", "/dataset", "/labels/k", "/layout/num_samples", "/order",
-                           "/seed", "/teacher", "/views"}) {
+  for (const char* path :
+       {"/codec", "/dataset", "/labels/k", "/layout/num_samples", "/order", "/seed", "/teacher", "/views"}) {
     const nlohmann::json::json_pointer pointer(path);
     nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
     object[pointer.parent_pointer()].erase(pointer.back());
-    EXPECT_THAT([&] { ParseSchema(object.dump()); }, FailsWith(ErrorCode::kDataLoss, "schema: "))
-        << path;
+    EXPECT_THAT([&] { ParseSchema(object.dump()); }, FailsWith(ErrorCode::kDataLoss, "schema: ")) << path;
   }
   for (const char* text : {"", "{", "[]", "null", "3", "{}", "\xff"}) {
     EXPECT_THAT([&] { ParseSchema(text); }, FailsWith(ErrorCode::kDataLoss, "schema: ")) << text;
@@ -145,8 +143,8 @@ TEST(StoreDigestTest, DependsOnSchemaAndSpansInOrder) {
   const Digest128 a = {1}, b = {2};
   const Schema schema = SmallSchema();
   const std::string digest = StoreDigest(schema, {a, b});
-  EXPECT_EQ(digest, Sha256Hex(SchemaDigest(schema) + std::string("\1") + std::string(15, '\0') +
-                              "\2" + std::string(15, '\0')));
+  EXPECT_EQ(digest,
+            Sha256Hex(SchemaDigest(schema) + std::string("\1") + std::string(15, '\0') + "\2" + std::string(15, '\0')));
   EXPECT_NE(StoreDigest(schema, {b, a}), digest);
   EXPECT_NE(StoreDigest(schema, {a}), digest);
   EXPECT_NE(StoreDigest(SmallSchema(3), {a, b}), digest);

@@ -54,8 +54,7 @@ TEST(TopKSelectorTest, EqualsAPlainSoftmax) {
         const double total = std::accumulate(probs.begin(), probs.end(), 0.0);
         std::vector<uint32_t> ids(num_classes);
         std::iota(ids.begin(), ids.end(), 0);
-        std::stable_sort(ids.begin(), ids.end(),
-                         [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
+        std::stable_sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
         double tail = 0;
         for (uint32_t rank = k; rank < num_classes; ++rank) tail += probs[ids[rank]] / total;
         std::sort(ids.begin(), ids.begin() + k);
@@ -89,8 +88,8 @@ TEST(TopKSelectorTest, TailIsNeverNegative) {
 // One minus the listed mass would be 0 or rounding noise here.
 TEST(TopKSelectorTest, TailOfAConfidentRowIsPrecise) {
   const LabelBatch labels = Select({40, 0, 1, -3}, 1);
-  const double tail = (std::exp(-40) + std::exp(-39) + std::exp(-43)) /
-                      (1 + std::exp(-40) + std::exp(-39) + std::exp(-43));
+  const double tail =
+      (std::exp(-40) + std::exp(-39) + std::exp(-43)) / (1 + std::exp(-40) + std::exp(-39) + std::exp(-43));
   EXPECT_NEAR(labels.tail_mass[0] / tail, 1, 1e-6);
 }
 
@@ -118,11 +117,7 @@ TEST(TopKSelectorTest, AppendsRowAfterRow) {
 
 TEST(TopKSelectorTest, NamesTheClassThatIsNotFinite) {
   const auto code = ErrorCode::kInvalidArgument;
-  EXPECT_THAT(
-      [] {
-        Select({0, 1, std::nanf(""), 2}, 2);
-      },
-      FailsWith(code, "the logit of class 2 is nan"));
+  EXPECT_THAT([] { Select({0, 1, std::nanf(""), 2}, 2); }, FailsWith(code, "the logit of class 2 is nan"));
   EXPECT_THAT(
       [] {
         Select({0, std::numeric_limits<float>::infinity()}, 2);

@@ -56,8 +56,7 @@ inline SpanFile WriteSpan(const Schema& schema, const std::string& path, uint64_
 }
 
 // Makes a store with these spans, committed one by one in this order. Sealed when it is complete.
-inline void MakeStore(const std::string& path, const Schema& schema,
-                      const std::vector<uint64_t>& spans) {
+inline void MakeStore(const std::string& path, const Schema& schema, const std::vector<uint64_t>& spans) {
   StoreWriter writer(path, schema);
   for (const uint64_t span : spans) writer.Commit({WriteSpan(schema, path, span)});
   if (writer.MissingSpans().empty()) writer.Seal();
@@ -70,8 +69,7 @@ inline void MakeCompleteStore(const std::string& path, const Schema& schema) {
 }
 
 // The database's files whose names begin and end so, ascending by name.
-inline std::vector<std::string> DatabaseFiles(const std::string& store_path,
-                                              const std::string& prefix,
+inline std::vector<std::string> DatabaseFiles(const std::string& store_path, const std::string& prefix,
                                               const std::string& suffix = "") {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(store_path + "/db")) {
@@ -83,8 +81,7 @@ inline std::vector<std::string> DatabaseFiles(const std::string& store_path,
 }
 
 inline bool SameLabels(const LabelBatch& a, const LabelBatch& b) {
-  return a.offsets == b.offsets && a.ids == b.ids && a.log_probs == b.log_probs &&
-         a.tail_mass == b.tail_mass;
+  return a.offsets == b.offsets && a.ids == b.ids && a.log_probs == b.log_probs && a.tail_mass == b.tail_mass;
 }
 
 }  // namespace decant

@@ -134,10 +134,8 @@ TEST_F(StoreTest, IncompleteStoreSaysWhatIsNotThere) {
   EXPECT_FALSE(reader.ledger()[1]);
   LabelBatch labels;
   reader.ReadChunk(0, 1, &labels);
-  EXPECT_THAT([&] { reader.ReadChunk(0, 2, &labels); },
-              FailsWith(ErrorCode::kNotFound, "chunk 2 of epoch 0"));
-  EXPECT_THAT([&] { reader.ReadLabel(1, 0, &labels); },
-              FailsWith(ErrorCode::kNotFound, "chunk 0 of epoch 1"));
+  EXPECT_THAT([&] { reader.ReadChunk(0, 2, &labels); }, FailsWith(ErrorCode::kNotFound, "chunk 2 of epoch 0"));
+  EXPECT_THAT([&] { reader.ReadLabel(1, 0, &labels); }, FailsWith(ErrorCode::kNotFound, "chunk 0 of epoch 1"));
   EXPECT_EQ(labels.size(), 4u) << "a refused read appends nothing";
 }
 
@@ -202,8 +200,7 @@ TEST_F(StoreTest, RefusesAnotherSchemaNamingTheFields) {
   other.dataset["fingerprint"] = "xyz";
   const auto open = [&] { StoreWriter writer(path_, other); };
   EXPECT_THAT(open, FailsWith(ErrorCode::kMismatch, "labels.k: expected 3, found 4"));
-  EXPECT_THAT(open, FailsWith(ErrorCode::kMismatch,
-                              "dataset.fingerprint: expected \"abc\", found \"xyz\""));
+  EXPECT_THAT(open, FailsWith(ErrorCode::kMismatch, "dataset.fingerprint: expected \"abc\", found \"xyz\""));
 }
 
 TEST_F(StoreTest, AnotherProvenanceIsNoDifference) {
@@ -236,8 +233,7 @@ TEST_F(StoreTest, ReadsFromReadOnlyFiles) {
   const auto write = fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
   for (const auto& entry : all) fs::permissions(entry, write, fs::perm_options::remove);
   const auto count = [&] {
-    return std::distance(fs::recursive_directory_iterator(path_),
-                         fs::recursive_directory_iterator());
+    return std::distance(fs::recursive_directory_iterator(path_), fs::recursive_directory_iterator());
   };
   const auto num_files = count();
   ExpectWholeContent(StoreReader(path_));
@@ -293,8 +289,7 @@ TEST_F(SpanWriterTest, RefusesAWrongNumberOfLabels) {
 TEST_F(SpanWriterTest, RefusesAChunkTooManyOrTooFew) {
   SpanWriter writer(schema_, path_, schema_.layout.SpanAt(0), "a");
   writer.AddChunk(LabelsOfChunk(schema_, 0, 0));
-  EXPECT_THAT([&] { writer.Finish(); },
-              FailsWith(ErrorCode::kInvalidArgument, "finished at chunk 1, expected 2"));
+  EXPECT_THAT([&] { writer.Finish(); }, FailsWith(ErrorCode::kInvalidArgument, "finished at chunk 1, expected 2"));
   writer.AddChunk(LabelsOfChunk(schema_, 0, 1));
   EXPECT_THAT([&] { writer.AddChunk(LabelsOfChunk(schema_, 0, 2)); },
               FailsWith(ErrorCode::kInvalidArgument, "span 0 has no chunk 2"));

@@ -70,8 +70,7 @@ TEST_F(StreamTest, BatchesOfAnySizeComeInOrder) {
   for (const uint32_t batch_size : {1u, 2u, 3u, 4u, 5u, 7u, 9u, 11u, 21u, 22u, 23u, 1000u}) {
     for (const uint32_t read_ahead : {1u, 2u, 100u}) {
       SCOPED_TRACE(fmt::format("batches of {}, {} chunks ahead", batch_size, read_ahead));
-      const StreamOptions options = {
-          .batch_size = batch_size, .num_epochs = 2, .chunks_read_ahead = read_ahead};
+      const StreamOptions options = {.batch_size = batch_size, .num_epochs = 2, .chunks_read_ahead = read_ahead};
       Stream stream(store, options);
       ExpectRest(stream, options, 0, 0);
     }
@@ -158,11 +157,7 @@ TEST_F(StreamTest, RefusesTheStateOfAnotherStore) {
         Stream(Open(), {}, {SchemaDigest(other), 0, 0});
       },
       FailsWith(ErrorCode::kMismatch, "belongs to another store"));
-  EXPECT_THAT(
-      [&] {
-        Stream(Open(), {}, {"", 0, 0});
-      },
-      FailsWith(ErrorCode::kMismatch, "belongs to another store"));
+  EXPECT_THAT([&] { Stream(Open(), {}, {"", 0, 0}); }, FailsWith(ErrorCode::kMismatch, "belongs to another store"));
 }
 
 TEST_F(StreamTest, RefusesNonsense) {
@@ -172,8 +167,7 @@ TEST_F(StreamTest, RefusesNonsense) {
         Stream(Open(), {}, {SchemaDigest(schema_), 0, 23});
       },
       FailsWith(ErrorCode::kInvalidArgument, "position 23 of 22"));
-  EXPECT_THAT([&] { Stream(Open(), {.batch_size = 0}); },
-              FailsWith(ErrorCode::kInvalidArgument, "batches of 0"));
+  EXPECT_THAT([&] { Stream(Open(), {.batch_size = 0}); }, FailsWith(ErrorCode::kInvalidArgument, "batches of 0"));
 }
 
 TEST_F(StreamTest, NeedsTheEpochsItReadsToBeComplete) {
@@ -237,8 +231,7 @@ TEST_F(LargeStreamTest, DamagedChunkIsDataLossThatNamesThePlace) {
     ASSERT_TRUE(stream.Next(&batch)) << "what is sound before it is read";
     EXPECT_TRUE(SameLabels(batch.labels, StoredLabelsOfChunk(large_, 0, chunk)));
   }
-  EXPECT_THAT([&] { stream.Next(&batch); },
-              FailsWith(ErrorCode::kDataLoss, path_ + ", chunk 2 of epoch 0"));
+  EXPECT_THAT([&] { stream.Next(&batch); }, FailsWith(ErrorCode::kDataLoss, path_ + ", chunk 2 of epoch 0"));
 }
 
 TEST_F(LargeStreamTest, DestroyingAfterDamageDoesNotHang) {

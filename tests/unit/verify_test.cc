@@ -29,9 +29,7 @@ class VerifyTest : public testing::Test {
     files.pop_back();
     return files;
   }
-  static std::string Name(const std::string& file) {
-    return std::filesystem::path(file).filename();
-  }
+  static std::string Name(const std::string& file) { return std::filesystem::path(file).filename(); }
   // Whether the report names the file; RocksDB writes its name with a leading slash.
   static bool Names(const VerifyReport& report, const std::string& file) {
     for (const Damage& damage : report.damages) {
@@ -153,8 +151,7 @@ TEST_F(VerifyTest, NamesThePlacesInADamagedFile) {
   bytes[30] = static_cast<char>(~bytes[30]);
   WriteFileAtomically(file, bytes);
   const VerifyReport report = Verify();
-  EXPECT_THAT(report.damages,
-              Contains(Field(&Damage::what, HasSubstr("span 5: chunks 4 to 5 of epoch 1"))));
+  EXPECT_THAT(report.damages, Contains(Field(&Damage::what, HasSubstr("span 5: chunks 4 to 5 of epoch 1"))));
   EXPECT_EQ(report.num_committed, 5u);
   EXPECT_EQ(report.num_labels, 44u - 6) << "goes on after damage";
 }
@@ -216,9 +213,8 @@ TEST_F(VerifyTest, FindsAMissingManifest) {
 
 TEST_F(VerifyTest, FindsGarbageInCurrent) {
   MakeCompleteStore(path_, schema_);
-  for (const std::string& text :
-       {std::string("MANIFEST-999999\n"), std::string("garbage\n"), std::string("MANIFEST-000005"),
-        std::string(), std::string(1, 0)}) {
+  for (const std::string& text : {std::string("MANIFEST-999999\n"), std::string("garbage\n"),
+                                  std::string("MANIFEST-000005"), std::string(), std::string(1, 0)}) {
     WriteFileAtomically(path_ + "/db/CURRENT", text);
     EXPECT_FALSE(Verify().sound()) << text;
     EXPECT_THROW(StoreReader reader(path_), Error) << text;

@@ -16,14 +16,11 @@ using Image = std::vector<uint8_t>;
 // Images whose every byte follows from the sample, the place and the channel.
 class PatternSource : public Source {
  public:
-  PatternSource(uint64_t num_samples, ImageShape shape)
-      : num_samples_(num_samples), shape_(shape) {}
+  PatternSource(uint64_t num_samples, ImageShape shape) : num_samples_(num_samples), shape_(shape) {}
   uint64_t num_samples() const override { return num_samples_; }
   uint32_t num_classes() const override { return 10; }
   ImageShape image_shape() const override { return shape_; }
-  uint32_t Label(uint64_t sample_id) const override {
-    return static_cast<uint32_t>(sample_id % 10);
-  }
+  uint32_t Label(uint64_t sample_id) const override { return static_cast<uint32_t>(sample_id % 10); }
   void ReadImage(uint64_t sample_id, uint8_t* pixels) const override {
     for (size_t i = 0; i < shape_.num_bytes(); ++i) {
       pixels[i] = static_cast<uint8_t>((sample_id + 1) * 31 + i * 7 + 1);
@@ -51,16 +48,14 @@ class ViewRendererTest : public testing::Test {
     ViewRenderer(source_, {}, OrderKind::kGlobal, 1).Render(view, 0, image.data());
     return image;
   }
-  uint8_t At(const Image& image, uint32_t y, uint32_t x, uint32_t c) {
-    return image[(y * 6 + x) * 3 + c];
-  }
+  uint8_t At(const Image& image, uint32_t y, uint32_t x, uint32_t c) { return image[(y * 6 + x) * 3 + c]; }
 
   const PatternSource source_{5, {.height = 6, .width = 6, .channels = 3}};
 };
 
 TEST_F(ViewRendererTest, IdentityLeavesPixelsAlone) {
-  for (const ImageShape shape : {ImageShape{1, 1, 1}, ImageShape{8, 8, 1}, ImageShape{7, 5, 3},
-                                 ImageShape{4, 9, 4}, ImageShape{33, 32, 2}}) {
+  for (const ImageShape shape :
+       {ImageShape{1, 1, 1}, ImageShape{8, 8, 1}, ImageShape{7, 5, 3}, ImageShape{4, 9, 4}, ImageShape{33, 32, 2}}) {
     const PatternSource source(3, shape);
     const ViewRenderer renderer(source, {}, OrderKind::kGlobal, 4);
     const Order order = renderer.OrderOf(2);
@@ -191,13 +186,8 @@ TEST_F(ViewRendererTest, RefusesASpecOutOfBounds) {
 // All operations at once, over two epochs of odd-sized images.
 TEST_F(ViewRendererTest, PixelsHaveAKnownChecksum) {
   const PatternSource source(9, {.height = 13, .width = 10, .channels = 3});
-  const ViewSpec spec = {.shift = 0.1,
-                         .rotate = 20,
-                         .shear = 0.2,
-                         .zoom = 0.2,
-                         .brightness = 0.4,
-                         .mixup = 0.5,
-                         .mixup_alpha = 0.8};
+  const ViewSpec spec = {
+      .shift = 0.1, .rotate = 20, .shear = 0.2, .zoom = 0.2, .brightness = 0.4, .mixup = 0.5, .mixup_alpha = 0.8};
   const ViewRenderer renderer(source, spec, OrderKind::kGlobal, 2024);
   Xxh3Stream checksum;
   Image image(source.image_shape().num_bytes());

@@ -11,13 +11,8 @@
 namespace decant {
 namespace {
 
-constexpr ViewSpec kSpec = {.shift = 0.125,
-                            .rotate = 30,
-                            .shear = 0.25,
-                            .zoom = 0.5,
-                            .brightness = 0.75,
-                            .mixup = 0.5,
-                            .mixup_alpha = 1};
+constexpr ViewSpec kSpec = {
+    .shift = 0.125, .rotate = 30, .shear = 0.25, .zoom = 0.5, .brightness = 0.75, .mixup = 0.5, .mixup_alpha = 1};
 
 // Smallest and largest of what `value` gives over many views.
 struct Extent {
@@ -46,8 +41,7 @@ TEST(DrawViewTest, FillsItsRangesAndStaysInside) {
   ExpectFills(ExtentOf(kSpec, [](const ViewParams& p) { return p.shift_y; }), -0.125, 0.125);
   ExpectFills(ExtentOf(kSpec, [](const ViewParams& p) { return p.shear; }), -0.25, 0.25);
   ExpectFills(ExtentOf(kSpec, [](const ViewParams& p) { return p.scale; }), 0.5, 1.5);
-  ExpectFills(ExtentOf(kSpec, [](const ViewParams& p) { return p.brightness / 65536.0; }), 0.25,
-              1.75);
+  ExpectFills(ExtentOf(kSpec, [](const ViewParams& p) { return p.brightness / 65536.0; }), 0.25, 1.75);
   const double half_tan = std::tan(15 * std::numbers::pi / 180);
   ExpectFills(ExtentOf(kSpec, [](const ViewParams& p) { return p.half_tan; }), -half_tan, half_tan);
 }
@@ -120,13 +114,7 @@ TEST(DrawViewTest, GivesKnownAnswers) {
 TEST(ViewSpecTest, AcceptsItsBounds) {
   ViewSpec().Validate();
   kSpec.Validate();
-  ViewSpec{.shift = 1,
-           .rotate = 90,
-           .shear = 1,
-           .zoom = 0.9,
-           .brightness = 1,
-           .mixup = 1,
-           .mixup_alpha = 10}
+  ViewSpec{.shift = 1, .rotate = 90, .shear = 1, .zoom = 0.9, .brightness = 1, .mixup = 1, .mixup_alpha = 10}
       .Validate();
   ViewSpec{.mixup_alpha = 0.05}.Validate();
 }
@@ -156,8 +144,7 @@ TEST(ViewIdentityTest, ComesBackThroughText) {
 
 TEST(ViewIdentityTest, RejectsWhatThisBuildDoesNotHave) {
   const auto expect_refused = [](const nlohmann::json& identity) {
-    EXPECT_THAT([&] { ViewSpecFromIdentity(identity); },
-                FailsWith(ErrorCode::kMismatch, identity.dump()));
+    EXPECT_THAT([&] { ViewSpecFromIdentity(identity); }, FailsWith(ErrorCode::kMismatch, identity.dump()));
   };
   nlohmann::json identity = ViewIdentity(kSpec);
   identity["version"] = 2;

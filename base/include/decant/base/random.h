@@ -14,7 +14,8 @@ enum class RandomPurpose : uint32_t {
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) as a pure function:
 // key = seed (low word, high word), counter = (low word of index, high word of index, epoch, purpose * 2^16 + block).
 // Known answers: docs/randomness.md.
-std::array<uint32_t, 4> PhiloxBlock(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index, uint16_t block);
+std::array<uint32_t, 4> PhiloxBlock(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index,
+                                    uint16_t block);
 
 // The stream of numbers that belongs to (seed, purpose, epoch, index). Copyable; two streams with equal arguments give
 // equal numbers, whoever asks, wherever. At most 2^18 draws.
@@ -29,7 +30,7 @@ class RandomStream {
   double NextUniform();
   // Uniform in [low, high).
   double NextUniform(double low, double high) { return low + (high - low) * NextUniform(); }
-  // Beta(alpha, alpha) for alpha > 0, by Joehnk's method (1964).
+  // Beta(alpha, alpha) for 0 < alpha <= 1, by Joehnk's method (1964).
   double NextBeta(double alpha);
 
  private:

@@ -11,9 +11,9 @@
 namespace decant {
 
 struct StreamOptions {
-  uint32_t batch_size = 256;         // labels of a batch; the last one of an epoch may be short
-  uint32_t num_epochs = 1;           // training epochs; training epoch e reads store epoch e mod the store's epochs
-  uint32_t chunks_read_ahead = 8;    // decoded chunks that wait, at most
+  uint32_t batch_size = 256;       // labels of a batch; the last one of an epoch may be short
+  uint32_t num_epochs = 1;         // training epochs; training epoch e reads store epoch e mod the store's epochs
+  uint32_t chunks_read_ahead = 8;  // decoded chunks that wait, at most
 };
 
 // Where a stream stands: all that a checkpoint needs.
@@ -24,26 +24,27 @@ struct StreamState {
 };
 
 struct StreamBatch {
-  uint32_t epoch = 0;          // training epoch
+  uint32_t epoch = 0;  // training epoch
   uint32_t store_epoch = 0;
-  uint64_t position = 0;       // of the first label
+  uint64_t position = 0;             // of the first label
   std::vector<uint64_t> sample_ids;  // [size]
-  LabelBatch labels;           // [size]
+  LabelBatch labels;                 // [size]
 };
 
 // The labels of a store in the order of their positions, epoch after epoch, read ahead and decoded by a thread of its
 // own. Not thread-safe.
 class Stream {
  public:
-  // Starts at `state` when it is given (its digest must be that of the store's schema: kMismatch), else at the beginning.
-  // kNotFound when a store epoch that the stream needs is not complete.
+  // Starts at `state` when it is given (its digest must be that of the store's schema: kMismatch), else at the
+  // beginning. kNotFound when a store epoch that the stream needs is not complete.
   Stream(std::shared_ptr<const StoreReader> store, const StreamOptions& options);
   Stream(std::shared_ptr<const StoreReader> store, const StreamOptions& options, const StreamState& state);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // The next batch, in re-used memory; false after the last one. Throws what reading threw: kDataLoss with the place.
+  // The next batch, in re-used memory; false after the last one. Throws what reading threw: kDataLoss with the
+  // place; so does every later call.
   bool Next(StreamBatch* batch);
   // After the batches that Next() has handed out.
   StreamState state() const;

@@ -13,12 +13,12 @@ namespace decant {
 
 // A batch to learn from: `labels.size()` consecutive positions of an epoch of views.
 struct TargetBatch {
-  uint32_t epoch = 0;       // training epoch
-  uint32_t view_epoch = 0;  // epoch of the views
-  uint64_t position = 0;    // of the first label
-  std::vector<View> views;       // [n]
-  std::vector<uint8_t> images;   // [n, H, W, C], rendered
-  LabelBatch labels;             // [n]
+  uint32_t epoch = 0;           // training epoch
+  uint32_t view_epoch = 0;      // epoch of the views
+  uint64_t position = 0;        // of the first label
+  std::vector<View> views;      // [n]
+  std::vector<uint8_t> images;  // [n, H, W, C], rendered
+  LabelBatch labels;            // [n]
 };
 
 // What a student learns from: batches in the order of the positions, epoch after epoch. Not thread-safe.

@@ -13,13 +13,13 @@ namespace decant {
 struct TrainOptions {
   uint32_t num_epochs = 1;
   uint32_t batch_size = 64;
-  double learning_rate = 1e-3;   // the peak: linear warm-up, then cosine to 0
-  double weight_decay = 0.05;    // AdamW (Loshchilov and Hutter, ICLR 2019)
+  double learning_rate = 1e-3;  // the peak: linear warm-up, then cosine to 0
+  double weight_decay = 0.05;   // AdamW (Loshchilov and Hutter, ICLR 2019)
   double warmup_epochs = 1;
-  uint64_t seed = 0;             // of the initial weights
-  uint32_t threads = 1;          // of one tensor operation; results differ in the last bits between numbers
-  std::string checkpoint;        // path of the trained network; "<path>.resume" is kept while training
-  std::string metrics;           // path of the metrics, a JSON object a line and an epoch
+  uint64_t seed = 0;       // of the initial weights
+  uint32_t threads = 1;    // of one tensor operation; results differ in the last bits between numbers
+  std::string checkpoint;  // path of the trained network; "<path>.resume" is kept while training
+  std::string metrics;     // path of the metrics, a JSON object a line and an epoch
 };
 
 struct EpochReport {
@@ -31,15 +31,15 @@ struct EpochReport {
 };
 
 struct TrainReport {
-  double test_accuracy = 0;   // of the trained network
+  double test_accuracy = 0;  // of the trained network
   uint64_t num_parameters = 0;
-  uint64_t num_steps = 0;     // of the whole training
-  double train_seconds = 0;   // of this process's steps, labels and views included, evaluation excluded
+  uint64_t num_steps = 0;       // of the whole training
+  double train_seconds = 0;     // of this process's steps, labels and views included, evaluation excluded
   uint32_t epochs_resumed = 0;  // that an earlier process had done
 };
 
 struct TrainHooks {
-  std::function<bool()> stop_requested;                // asked after every step
+  std::function<bool()> stop_requested;  // asked after every step
   std::function<void(const EpochReport&)> epoch_done;
 };
 

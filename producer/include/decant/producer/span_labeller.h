@@ -11,8 +11,8 @@
 
 namespace decant {
 
-// Labels spans: renders the views, runs the teacher, selects, writes the span's file. Batches never straddle a chunk, so
-// that a span's labels do not depend on who computes it. Not thread-safe.
+// Labels spans: renders the views, runs the teacher, selects, writes the span's file. Batches never straddle a chunk,
+// so that a span's labels do not depend on who computes it. Not thread-safe.
 class SpanLabeller {
  public:
   // `attempt` distinguishes this labeller's files from those of others. The references must outlive the labeller.

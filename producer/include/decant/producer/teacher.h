@@ -15,8 +15,8 @@ struct TeacherOptions {
   std::string path;                  // a native checkpoint or a TorchScript file
   std::vector<double> mean = {0.5};  // normalisation of pixels scaled to [0, 1]; a native checkpoint has its own
   std::vector<double> std = {0.5};
-  uint32_t batch_size = 64;          // images of every forward pass: the last batch of a chunk is padded
-  uint32_t threads = 1;              // that one forward pass uses
+  uint32_t batch_size = 64;  // images of every forward pass: the last batch of a chunk is padded
+  uint32_t threads = 1;      // that one forward pass uses
 };
 
 // A network in evaluation mode that maps images to logits. Batch size and threads are fixed, because logits differ in

@@ -38,10 +38,11 @@ struct LabelCodes {
 inline constexpr uint16_t kNoTail = 0xffff;
 inline constexpr uint16_t kLargestCode = 0xfffe;
 
-// Packs a chunk's soft labels into bytes and back. The error is bounded: log-probabilities and log tail mass are rounded
-// to multiples of delta, so each is off by at most delta / 2, and decoding normalises the listed classes together with
-// the tail. By Hoeffding's lemma KL(teacher || decoded) <= delta^2 / 8 (nats, the tail as one bucket); see docs/format.md.
-// Any label of a chunk can be decoded alone. Immutable: safe to share between threads.
+// Packs a chunk's soft labels into bytes and back. The error is bounded: log-probabilities and log tail mass are
+// rounded to multiples of delta, so each is off by at most delta / 2, and decoding normalises the listed classes
+// together with the tail. By Hoeffding's lemma KL(teacher || decoded) <= delta^2 / 8 (nats, the tail as one bucket;
+// float32 labels add up to 5e-7 of rounding); see docs/format.md. Logarithms below -65534 delta are stored as that:
+// their mass is nil. Any label of a chunk can be decoded alone. Immutable: safe to share between threads.
 class ChunkCodec {
  public:
   // kInvalidArgument when 1 <= k <= num_classes or 2^-10 <= delta <= 1 does not hold.
@@ -70,7 +71,8 @@ class ChunkCodec {
   std::vector<double> probs_;  // [code] exp(-delta * code), until it vanishes
 };
 
-// Feeds the content of a chunk (place, ids, codes) to a digest. Equal labels give equal digests, however they are packed.
+// Feeds the content of a chunk (place, ids, codes) to a digest. Equal labels give equal digests, however they are
+// packed.
 void UpdateContentDigest(const ChunkPlace& place, const LabelCodes& codes, Xxh3Stream* digest);
 
 }  // namespace decant

@@ -11,12 +11,12 @@ namespace decant {
 
 // The ledger entry of a committed span: the value of the last key of its file.
 struct SpanTrailer {
-  uint64_t span = 0;         // Span::index
+  uint64_t span = 0;  // Span::index
   uint64_t num_labels = 0;
-  uint64_t num_entries = 0;  // listed classes, over all labels
-  uint64_t chunk_bytes = 0;  // bytes of the span's chunk records
-  double kl_sum = 0;         // nats: KL(teacher || stored) added over the labels, measured while encoding
-  double kl_max = 0;         // nats: the largest of them
+  uint64_t num_entries = 0;    // listed classes, over all labels
+  uint64_t chunk_bytes = 0;    // bytes of the span's chunk records
+  double kl_sum = 0;           // nats: KL(teacher || stored) added over the labels, measured while encoding
+  double kl_max = 0;           // nats: the largest of them
   Digest128 content_digest{};  // XXH3-128 over the decoded content (UpdateContentDigest), chunk by chunk
 };
 

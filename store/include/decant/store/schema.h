@@ -25,11 +25,15 @@ struct Schema {
   nlohmann::json dataset = nlohmann::json::object();  // data/: kind, fingerprint, shape
   nlohmann::json order = nlohmann::json::object();    // data/: kind, version
   nlohmann::json views = nlohmann::json::object();    // data/: operations and their ranges, version
-  nlohmann::json teacher = nlohmann::json::object();  // producer/: digest, output, precision, normalisation, batch shape
+  nlohmann::json teacher =
+      nlohmann::json::object();  // producer/: digest, output, precision, normalisation, batch shape
 
   // Not binding: when, where and with which libraries the store was begun, and the resolved job.
   nlohmann::json provenance = nlohmann::json::object();
 };
+
+// kInvalidArgument, naming the key, when no store can have this schema.
+void ValidateSchema(const Schema& schema);
 
 // The binding part as JSON: keys in alphabetical order, no spaces. Equal schemas give equal texts.
 std::string SchemaText(const Schema& schema);

@@ -19,8 +19,8 @@ struct SpanFile {
 // Writes the labels of one span as one sorted file, the last key of which is the span's ledger entry. Not thread-safe.
 class SpanWriter {
  public:
-  // The file is named after the span and `attempt`, a word that no other writer of this span uses. `schema` must outlive
-  // the writer.
+  // The file is named after the span and `attempt`, a word that no other writer of this span uses. `schema` must
+  // outlive the writer.
   SpanWriter(const Schema& schema, const std::string& store_path, const Span& span, const std::string& attempt);
   // Removes the file unless Finish() succeeded.
   ~SpanWriter();

@@ -15,7 +15,8 @@ namespace decant {
 class StoreWriter {
  public:
   // Creates the store at `path`, or opens it to go on. An existing store whose schema differs is kMismatch with every
-  // field that differs (expected: the store's, found: `schema`'s). Removes what dead writers left in the staging folder.
+  // field that differs (expected: the store's, found: `schema`'s). Removes what dead writers left in the staging
+  // folder.
   StoreWriter(const std::string& path, const Schema& schema);
   ~StoreWriter();
   StoreWriter(const StoreWriter&) = delete;

@@ -14,11 +14,11 @@ struct Damage {
 };
 
 struct VerifyReport {
-  uint64_t num_files = 0;         // files of the database that were read to the end
+  uint64_t num_files = 0;  // files of the database that were read to the end
   uint64_t file_bytes = 0;
-  uint64_t num_spans = 0;         // that the schema asks for
-  uint64_t num_committed = 0;     // with a sound ledger entry
-  uint64_t num_labels = 0;        // decoded
+  uint64_t num_spans = 0;      // that the schema asks for
+  uint64_t num_committed = 0;  // with a sound ledger entry
+  uint64_t num_labels = 0;     // decoded
   uint64_t num_entries = 0;
   double seconds = 0;
   std::optional<std::string> digest;  // recomputed from the decoded labels; only for a complete, sound store
