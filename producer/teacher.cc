@@ -14,9 +14,13 @@
 namespace decant {
 namespace {
 
-// LibTorch's messages are pages with a stack trace: the first line says what is wrong.
-std::string FirstLine(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
+// LibTorch's messages are pages with stack traces. What is wrong is said in the line that begins with "RuntimeError: ",
+// when TorchScript code failed, or else in the first line.
+std::string Essence(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  std::string text = torch_error ? torch_error->what_without_backtrace() : error.what();
+  constexpr std::string_view kMark = "RuntimeError: ";
+  if (const size_t mark = text.rfind(kMark); mark != std::string::npos) text.erase(0, mark + kMark.size());
   return text.substr(0, text.find('\n'));
 }
 
@@ -73,11 +77,11 @@ void Teacher::Impl::LoadTorchScript() {
   try {
     script = torch::jit::load(options.path, torch::kCPU);
     script.eval();
-  } catch (const c10::Error& error) {
+  } catch (const std::exception& error) {
     Fail(ErrorCode::kInvalidArgument,
          "teacher {} is neither a checkpoint of `decant train` nor a TorchScript file that LibTorch {} can read ({}); "
          "export it with examples/export_teacher.py",
-         options.path, TORCH_VERSION, FirstLine(error));
+         options.path, TORCH_VERSION, Essence(error));
   }
   kind = "torchscript";
   for (const torch::Tensor& parameter : script.parameters()) {
@@ -94,11 +98,11 @@ torch::Tensor Teacher::Impl::Forward(const torch::Tensor& images) {
            output.tagKind());
     }
     return output.toTensor().contiguous();
-  } catch (const c10::Error& error) {
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
     Fail(ErrorCode::kInvalidArgument, "teacher {}: cannot run on images [{}, {}, {}, {}]: {}", options.path,
-         images.size(0), images.size(1), images.size(2), images.size(3), FirstLine(error));
-  } catch (const torch::jit::ErrorReport& error) {
-    Fail(ErrorCode::kInvalidArgument, "teacher {}: cannot run: {}", options.path, error.what());
+         images.size(0), images.size(1), images.size(2), images.size(3), Essence(error));
   }
 }
 

@@ -1,0 +1,151 @@
+#include "decant/producer/teacher.h"
+
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include "decant/base/file.h"
+#include "decant/models/checkpoint.h"
+#include "decant/producer/span_labeller.h"
+#include "decant/store/store_reader.h"
+#include "decant/store/store_writer.h"
+
+#include "torch/stripe_source.h"
+#include "unit/errors.h"
+#include "unit/temporary_directory.h"
+
+namespace decant {
+namespace {
+
+class TeacherTest : public testing::Test {
+ protected:
+  // A TorchScript module of this body, with one parameter `weight` [16, 4].
+  std::string SaveScript(const std::string& body) const {
+    torch::jit::Module module("teacher");
+    torch::manual_seed(1);
+    module.register_parameter("weight", torch::randn({16, 4}), /*is_buffer=*/false);
+    module.define("def forward(self, x):\n" + body);
+    const std::string path = directory_.File("teacher.pt");
+    module.save(path);
+    return path;
+  }
+  std::string SaveNative() const {
+    NetworkSpec spec;
+    spec.height = 4;
+    spec.width = 4;
+    spec.channels = 1;
+    spec.num_classes = 4;
+    spec.features = 4;
+    spec.mean = {0.25};
+    const std::string path = directory_.File("teacher.safetensors");
+    SaveNetwork(path, spec, *MakeNetwork(spec, 1));
+    return path;
+  }
+  void ExpectRefused(const std::string& path, ErrorCode code, const std::string& text) const {
+    EXPECT_THAT([&] { Teacher({.path = path}, source_.image_shape()); }, FailsWith(code, text));
+  }
+
+  const TemporaryDirectory directory_;
+  const StripeSource source_{50};
+  const std::string linear_ = "  return torch.matmul(torch.flatten(x, 1), self.weight)\n";
+};
+
+TEST_F(TeacherTest, TorchScriptGivesTheModulesLogits) {
+  const std::string path = SaveScript(linear_);
+  Teacher teacher({.path = path, .mean = {0.5}, .std = {0.25}, .batch_size = 3}, source_.image_shape());
+  EXPECT_EQ(teacher.num_classes(), 4u);
+  EXPECT_EQ(teacher.num_parameters(), 64u);
+  std::vector<uint8_t> images(5 * 16);
+  for (size_t i = 0; i < 5; ++i) source_.ReadImage(i, images.data() + 16 * i);
+  std::vector<float> logits;
+  teacher.Logits(images.data(), 5, &logits);
+  auto module = torch::jit::load(path);
+  const torch::Tensor input =
+      (torch::from_blob(images.data(), {5, 1, 4, 4}, torch::kUInt8).to(torch::kFloat32) / 255 - 0.5) / 0.25;
+  const torch::Tensor expected = module.forward({input}).toTensor();
+  const torch::Tensor found = torch::from_blob(logits.data(), {5, 4});
+  EXPECT_LT((expected - found).abs().max().item<float>(), 1e-5f);
+}
+
+TEST_F(TeacherTest, NativeCheckpointBringsItsOwnNormalisation) {
+  const Teacher teacher({.path = SaveNative(), .mean = {0.9}}, source_.image_shape());
+  EXPECT_EQ(teacher.Identity()["kind"], "native");
+  EXPECT_EQ(teacher.Identity()["mean"], nlohmann::json({0.25}));
+}
+
+TEST_F(TeacherTest, IdentityChangesWithTheFile) {
+  const Teacher teacher({.path = SaveScript(linear_)}, source_.image_shape());
+  const Teacher other({.path = SaveNative()}, source_.image_shape());
+  EXPECT_NE(teacher.Identity()["digest"], other.Identity()["digest"]);
+}
+
+TEST_F(TeacherTest, AMissingFileIsNotFound) {
+  ExpectRefused(directory_.File("absent.pt"), ErrorCode::kNotFound, "absent.pt");
+}
+
+TEST_F(TeacherTest, AFileOfAnotherKindIsRefused) {
+  const std::string path = directory_.File("notes.txt");
+  WriteFileAtomically(path, "these are not weights");
+  ExpectRefused(path, ErrorCode::kInvalidArgument, "nor a TorchScript file");
+  WriteFileAtomically(path, "");
+  ExpectRefused(path, ErrorCode::kInvalidArgument, "nor a TorchScript file");
+}
+
+TEST_F(TeacherTest, ATruncatedTorchScriptFileIsRefused) {
+  const std::string path = SaveScript(linear_);
+  WriteFileAtomically(path, ReadFile(path).substr(0, 400));
+  ExpectRefused(path, ErrorCode::kInvalidArgument, "nor a TorchScript file");
+}
+
+TEST_F(TeacherTest, OutputsThatAreNotLogitsAreRefused) {
+  ExpectRefused(SaveScript("  return (x, x)\n"), ErrorCode::kInvalidArgument, "not a tensor");
+  ExpectRefused(SaveScript("  return x\n"), ErrorCode::kInvalidArgument, "expected logits");
+  ExpectRefused(SaveScript("  return torch.flatten(x, 1).double()\n"), ErrorCode::kInvalidArgument, "expected logits");
+  ExpectRefused(SaveScript("  return torch.matmul(x, self.weight)\n"), ErrorCode::kInvalidArgument,
+                "cannot run on images");
+}
+
+TEST_F(TeacherTest, ANetworkForImagesOfAnotherSizeIsRefused) {
+  const std::string path = SaveNative();
+  EXPECT_THAT([&] { Teacher({.path = path}, ImageShape{8, 8, 1}); }, FailsWith(ErrorCode::kMismatch, "8 x 8 x 1"));
+}
+
+class SpanLabellerTest : public TeacherTest {
+ protected:
+  Schema MakeSchema(const Teacher& teacher) const {
+    Schema schema;
+    schema.layout = {.num_samples = 50, .num_epochs = 2, .chunk_size = 20, .span_chunks = 2};
+    schema.codec = {.num_classes = teacher.num_classes(), .k = 2, .delta = 0.03125};
+    schema.seed = 3;
+    schema.order = OrderIdentity(OrderKind::kGlobal);
+    return schema;
+  }
+  const ViewRenderer views_{source_, {.shift = 0.2, .mixup = 0.5}, OrderKind::kGlobal, 3};
+};
+
+TEST_F(SpanLabellerTest, WritesTheLabelsOfEveryPosition) {
+  Teacher teacher({.path = SaveScript(linear_), .batch_size = 8}, source_.image_shape());
+  const Schema schema = MakeSchema(teacher);
+  const std::string store = directory_.File("store");
+  StoreWriter writer(store, schema);
+  SpanLabeller labeller(schema, views_, teacher, store, "test");
+  for (const uint64_t span : writer.MissingSpans()) writer.Commit({labeller.Label(span)});
+  const StoreReader reader(store);
+  LabelBatch direct, stored;
+  labeller.LabelPositions(1, 20, 20, &direct);
+  reader.ReadChunk(1, 1, &stored);
+  EXPECT_EQ(direct.ids, stored.ids);
+  for (size_t i = 0; i < direct.size(); ++i) EXPECT_LE(KlDivergence(direct, i, stored, i), reader.codec().KlBound());
+}
+
+TEST_F(SpanLabellerTest, NamesTheSampleWhoseLogitsAreNotFinite) {
+  const std::string path = SaveScript("  return torch.log(torch.matmul(torch.flatten(x, 1), self.weight) - 1000.0)\n");
+  Teacher teacher({.path = path}, source_.image_shape());
+  const Schema schema = MakeSchema(teacher);
+  SpanLabeller labeller(schema, views_, teacher, directory_.File("store"), "test");
+  LabelBatch labels;
+  const std::string sample = fmt::format("sample {} in epoch 1", views_.OrderOf(1).SampleAt(20));
+  EXPECT_THAT([&] { labeller.LabelPositions(1, 20, 5, &labels); }, FailsWith(ErrorCode::kInvalidArgument, sample));
+}
+
+}  // namespace
+}  // namespace decant
