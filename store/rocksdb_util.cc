@@ -50,6 +50,10 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
   if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos) {
     Fail(ErrorCode::kUnavailable, "cannot {} {}: the directory is not writable ({})", action, path, text);
   }
+  if (text.find("No such file or directory") != std::string::npos) {
+    // RocksDB's own text names the file by a suffix that it does not have.
+    Fail(ErrorCode::kDataLoss, "cannot {} {}: a file of it is missing; `decant verify` names it", action, path);
+  }
   if (status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound()) {
     Fail(ErrorCode::kDataLoss, "cannot {} {}: {}; `decant verify` tells what is damaged", action, path, text);
   }

@@ -1,0 +1,28 @@
+# Tests that run the program as a user does: each is a shell script that gets the path of `decant` and of the sources.
+function(decant_script name label)
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/scripts/${name}.sh $<TARGET_FILE:decant> ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77)
+endfunction()
+
+decant_script(layering unit)
+decant_script(docs_name_every_key unit)
+decant_script(known_answers unit)
+if(DECANT_TORCH)
+  decant_script(bad_input cli)
+  decant_script(damage cli)
+  decant_script(train_without_teacher cli)
+  decant_script(python_teacher python)
+  set_tests_properties(bad_input damage train_without_teacher python_teacher PROPERTIES RUN_SERIAL ON)
+endif()
+if(DECANT_TORCH AND DECANT_MPI)
+  decant_script(one_digest mpi)
+  decant_script(killed_runs crash)
+  decant_script(demo cli)
+  set_tests_properties(one_digest killed_runs demo PROPERTIES RUN_SERIAL ON)
+endif()
+
+# The installed package, used by a project of its own.
+add_test(NAME install_and_find_package COMMAND ${CMAKE_COMMAND}
+  -D BINARY_DIR=${PROJECT_BINARY_DIR} -D CLIENT=${PROJECT_SOURCE_DIR}/tests/install
+  -D CXX=${CMAKE_CXX_COMPILER} "-D FLAGS=${CMAKE_CXX_FLAGS}" -P ${PROJECT_SOURCE_DIR}/tests/install/run.cmake)
+set_tests_properties(install_and_find_package PROPERTIES LABELS install TIMEOUT 300)
