@@ -1,10 +1,10 @@
 # The front door. The CMake presets are the build; these targets install what is missing, then call them.
-.PHONY: help deps build demo test test-core test-asan format clean
+.PHONY: help deps program build demo test test-core test-asan format clean
 
 help:
 	@echo "make demo   install what is missing, build, and run the whole pipe on handwritten digits (about 3 minutes)"
 	@echo "make test   install what is missing, build, and run all tests"
-	@echo "make build  the same without running anything: build/release/cli/decant"
+	@echo "make build  install what is missing and build everything; the program is build/release/cli/decant"
 
 # Under CI, warnings are errors.
 CONFIGURE = cmake -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF) --preset
@@ -12,11 +12,15 @@ CONFIGURE = cmake -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF) --preset
 deps:
 	@tools/install_packages
 
+program: deps
+	@$(CONFIGURE) release --log-level=WARNING
+	@cmake --build --preset release --target decant
+
 build: deps
 	@$(CONFIGURE) release --log-level=WARNING
 	@cmake --build --preset release
 
-demo: build
+demo: program
 	@build/release/cli/decant demo --out build/demo
 
 test: build

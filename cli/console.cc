@@ -29,6 +29,11 @@ int ExitCode(ErrorCode code) {
   return 1;
 }
 
+std::string FirstLine(const std::exception& exception) {
+  const std::string text = exception.what();
+  return text.substr(0, text.find('\n'));
+}
+
 std::string Grouped(uint64_t number) {
   const std::string digits = std::to_string(number);
   std::string text;

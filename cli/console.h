@@ -12,6 +12,9 @@ namespace decant {
 inline constexpr int kExitDamaged = 5;
 int ExitCode(ErrorCode code);
 
+// The first line of what was thrown.
+std::string FirstLine(const std::exception& exception);
+
 // 1234567 -> "1,234,567".
 std::string Grouped(uint64_t number);
 // Bytes of the regular files below `path`.

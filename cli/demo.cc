@@ -36,8 +36,8 @@ split = "train"
 test_split = "test"
 )";
 
-// Views of the training digits. The students of both kinds see the views that are labelled, all of them mixed, as TinyViT
-// and its kin are trained; the teacher was trained on other draws.
+// Views of the training digits. The students of both kinds see the views that are labelled, all of them mixed, as
+// TinyViT and its kin are trained; the teacher was trained on other draws.
 constexpr char kViews[] = R"(
 [views]
 seed = {}

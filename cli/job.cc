@@ -212,7 +212,9 @@ nlohmann::json Job::ToJson() const {
 }
 
 void Job::Require(const std::string& key) const {
-  if (!given.contains(key)) {
+  const size_t dot = key.find('.');
+  const nlohmann::json value = ToJson()[key.substr(0, dot)][key.substr(dot + 1)];
+  if (!given.contains(key) || value == "") {
     Fail(ErrorCode::kInvalidArgument, "{}: {} is missing; add it to the file or give --{}=...", path, key, key);
   }
 }

@@ -32,8 +32,7 @@ int Report(const std::exception& exception) {
     fmt::print(stderr, "decant: out of memory\n");
     return ExitCode(ErrorCode::kExhausted);
   }
-  const std::string text = exception.what();
-  fmt::print(stderr, "decant: internal error: {}\n", text.substr(0, text.find('\n')));
+  fmt::print(stderr, "decant: internal error: {}\n", FirstLine(exception));
   return ExitCode(ErrorCode::kInternal);
 }
 

@@ -159,6 +159,8 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
     worker.work = [&](uint64_t span) { return EncodeSpanFile(labeller->Label(span)); };
   } catch (const Error& error) {
     worker.failure = error;
+  } catch (const std::exception& exception) {
+    worker.failure = Error(ErrorCode::kInternal, FirstLine(exception));
   }
 
   Production production(job.labels.store, communicator->size());

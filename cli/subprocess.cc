@@ -12,6 +12,8 @@
 
 #include "decant/base/error.h"
 
+#include "console.h"
+
 extern char** environ;
 
 namespace decant {
@@ -56,6 +58,9 @@ std::string Subprocess::Finish() {
   }
   pid_ = -1;
   ::close(stdout_);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == ExitCode(ErrorCode::kCancelled)) {
+    Fail(ErrorCode::kCancelled, "'{}' was stopped", command_);
+  }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     Fail(ErrorCode::kUnavailable, "'{}' ended with {} {}", command_, WIFEXITED(status) ? "exit code" : "signal",
          WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));

@@ -14,8 +14,8 @@ class Subprocess {
   Subprocess(const Subprocess&) = delete;
   Subprocess& operator=(const Subprocess&) = delete;
 
-  // Waits for its end and returns what it wrote to stdout. An exit code other than 0 throws kUnavailable with the
-  // command.
+  // Waits for its end and returns what it wrote to stdout. Exit code 75 throws kCancelled, another one than 0 throws
+  // kUnavailable, with the command.
   std::string Finish();
 
  private:

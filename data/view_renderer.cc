@@ -42,6 +42,13 @@ ViewRenderer::ViewRenderer(const Source& source, const ViewSpec& spec, OrderKind
   spec.Validate();
 }
 
+nlohmann::json ViewRenderer::Identity() const {
+  return {{"dataset", source_.Identity()},
+          {"views", ViewIdentity(spec_)},
+          {"order", OrderIdentity(order_)},
+          {"seed", seed_}};
+}
+
 View ViewRenderer::ViewAt(const Order& order, uint32_t epoch, uint64_t position) const {
   View view;
   view.sample_id = order.SampleAt(position);

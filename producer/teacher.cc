@@ -50,6 +50,15 @@ void Teacher::Impl::Load() {
     Fail(ErrorCode::kInvalidArgument, "teacher.batch_size {} and teacher.threads {} must be at least 1",
          options.batch_size, options.threads);
   }
+  for (const auto* values : {&options.mean, &options.std}) {
+    if (values->size() != 1 && values->size() != shape.channels) {
+      Fail(ErrorCode::kInvalidArgument, "teacher.{}: {} numbers; expected one, or one for each of {} channels",
+           values == &options.mean ? "mean" : "std", values->size(), shape.channels);
+    }
+  }
+  for (const double value : options.std) {
+    if (!(value > 0)) Fail(ErrorCode::kInvalidArgument, "teacher.std is {}, but must be above 0", value);
+  }
   digest = Sha256HexOfFile(options.path);
   if (IsTensorFile(options.path)) {
     LoadNative();

@@ -21,6 +21,12 @@ void Layout::Validate() const {
   if (chunk_size > kMaxChunkSize) {
     Fail(ErrorCode::kInvalidArgument, "layout: chunk_size {} is more than {}", chunk_size, kMaxChunkSize);
   }
+  constexpr uint64_t kMaxSpans = 1 << 20;
+  if (spans_per_epoch() > kMaxSpans / num_epochs) {
+    Fail(ErrorCode::kInvalidArgument,
+         "layout: {} spans an epoch in {} epochs are more than {} spans; raise labels.chunk_size or labels.span_chunks",
+         spans_per_epoch(), num_epochs, kMaxSpans);
+  }
 }
 
 uint32_t Layout::ChunkLabels(uint64_t chunk) const {

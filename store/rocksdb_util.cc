@@ -54,7 +54,8 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
     // RocksDB's own text names the file by a suffix that it does not have.
     Fail(ErrorCode::kDataLoss, "cannot {} {}: a file of it is missing; `decant verify` names it", action, path);
   }
-  if (status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound()) {
+  if (status.IsCorruption() || text.find("Column family not found") != std::string::npos || status.IsNotFound() ||
+      status.IsPathNotFound()) {
     Fail(ErrorCode::kDataLoss, "cannot {} {}: {}; `decant verify` tells what is damaged", action, path, text);
   }
   Fail(ErrorCode::kUnavailable, "cannot {} {}: {}", action, path, text);

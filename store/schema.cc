@@ -36,19 +36,23 @@ std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Appends the paths at which two JSON values differ. Arrays are compared as a whole.
-void Compare(const std::string& path, const json& expected, const json& found,
+// Appends the paths at which two JSON values differ; nullptr stands for no value. Arrays are compared as a whole.
+void Compare(const std::string& path, const json* expected, const json* found,
              std::vector<SchemaDifference>* differences) {
-  if (expected == found) return;
-  if (!expected.is_object() || !found.is_object()) {
-    differences->push_back({path, Dump(expected), Dump(found)});
+  if (expected && found && *expected == *found) return;
+  if (!expected || !found || !expected->is_object() || !found->is_object()) {
+    differences->push_back({path, expected ? Dump(*expected) : "nothing", found ? Dump(*found) : "nothing"});
     return;
   }
   std::set<std::string> keys;
-  for (const auto& [key, value] : expected.items()) keys.insert(key);
-  for (const auto& [key, value] : found.items()) keys.insert(key);
+  for (const auto& [key, value] : expected->items()) keys.insert(key);
+  for (const auto& [key, value] : found->items()) keys.insert(key);
+  const auto find = [](const json& object, const std::string& key) {
+    const auto value = object.find(key);
+    return value == object.end() ? nullptr : &*value;
+  };
   for (const std::string& key : keys) {
-    Compare(path.empty() ? key : path + "." + key, expected.value(key, json()), found.value(key, json()), differences);
+    Compare(path.empty() ? key : path + "." + key, find(*expected, key), find(*found, key), differences);
   }
 }
 
@@ -105,7 +109,9 @@ std::string SchemaDigest(const Schema& schema) {
 
 std::vector<SchemaDifference> CompareSchemas(const Schema& expected, const Schema& found) {
   std::vector<SchemaDifference> differences;
-  Compare("", SchemaJson(expected), SchemaJson(found), &differences);
+  const json expected_fields = SchemaJson(expected);
+  const json found_fields = SchemaJson(found);
+  Compare("", &expected_fields, &found_fields, &differences);
   return differences;
 }
 

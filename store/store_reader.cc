@@ -55,11 +55,15 @@ StoreReader::StoreReader(const std::string& path) : impl_(std::make_unique<Impl>
       rocksdb::DB::OpenForReadOnly(StoreOptions(), DatabasePath(path), StoreFamilies(), &self.database.handles, &db),
       "open", path);
   self.database.Adopt(db);
+  self.digest = ReadSeal(path);
   self.schema = ReadSchema(self.database, path);
+  if (!self.schema && self.digest) {
+    Fail(ErrorCode::kDataLoss,
+         "{}: sealed as complete, but its schema is missing; `decant verify` tells what is damaged", path);
+  }
   if (!self.schema) Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
   self.codec.emplace(self.schema->codec);
   self.ledger = ReadLedger(self.database, self.schema->layout, path);
-  self.digest = ReadSeal(path);
   if (self.digest && num_committed_spans() < self.schema->layout.num_spans()) {
     Fail(ErrorCode::kDataLoss,
          "{}: sealed as complete, but {} of {} spans are missing; `decant verify` tells what is damaged", path,

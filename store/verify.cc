@@ -197,6 +197,7 @@ void Verifier::CheckSpan(const SpanTrailer& trailer) {
   Xxh3Stream content;
   uint64_t num_entries = 0;
   uint64_t num_labels = 0;
+  uint64_t chunk_bytes = 0;
   std::string record;
   for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
     const ChunkPlace place = {span.epoch, chunk, schema_->layout.ChunkLabels(chunk)};
@@ -209,7 +210,11 @@ void Verifier::CheckSpan(const SpanTrailer& trailer) {
     codec_->Dequantise(codes, 0, codes.size(), &labels);
     UpdateContentDigest(place, codes, &content);
     num_entries += codes.ids.size();
+    chunk_bytes += record.size();
     num_labels += codes.size();
+  }
+  if (chunk_bytes != trailer.chunk_bytes) {
+    Fail(ErrorCode::kDataLoss, "chunks: expected {} bytes, found {}", trailer.chunk_bytes, chunk_bytes);
   }
   if (num_entries != trailer.num_entries || content.Digest() != trailer.content_digest) {
     Fail(ErrorCode::kDataLoss, "content: expected {} entries with digest {}, found {} with {}", trailer.num_entries,
@@ -221,7 +226,12 @@ void Verifier::CheckSpan(const SpanTrailer& trailer) {
 }
 
 void Verifier::CheckDigest() {
-  const std::optional<std::string> sealed = ReadSeal(path_);
+  std::optional<std::string> sealed;
+  try {
+    sealed = ReadSeal(path_);
+  } catch (const Error& error) {
+    AddDamage("seal", error.what());
+  }
   if (!report_.sound()) return;
   if (!report_.complete()) {
     if (sealed) {

@@ -92,7 +92,7 @@ class HardTargets : public ComputedTargets {
   using ComputedTargets::ComputedTargets;
   uint32_t num_classes() const override { return views().source().num_classes(); }
   double temperature() const override { return 1; }
-  std::string identity() const override { return "hard"; }
+  std::string identity() const override { return "hard " + views().Identity().dump(); }
 
  private:
   void MakeLabels(const TargetBatch& batch, LabelBatch* labels) override {
@@ -121,7 +121,7 @@ class LiveTargets : public ComputedTargets {
         label_(std::move(label)) {}
   uint32_t num_classes() const override { return num_classes_; }
   double temperature() const override { return temperature_; }
-  std::string identity() const override { return "live"; }
+  std::string identity() const override { return "live " + views().Identity().dump(); }
 
  private:
   void MakeLabels(const TargetBatch& batch, LabelBatch* labels) override {

@@ -64,7 +64,8 @@ class Trainer {
         hooks_(hooks),
         network_(MakeNetwork(spec, options.seed)),
         optimizer_(network_->parameters(),
-                   torch::optim::AdamWOptions(options.learning_rate).weight_decay(options.weight_decay)) {}
+                   torch::optim::AdamWOptions(options.learning_rate).weight_decay(options.weight_decay)),
+        identity_(Identity()) {}
 
   TrainReport Run();
 
@@ -86,6 +87,7 @@ class Trainer {
   const TrainHooks& hooks_;
   std::shared_ptr<Network> network_;
   torch::optim::AdamW optimizer_;
+  const nlohmann::json identity_;
   uint64_t num_steps_ = 0;
   uint32_t epochs_done_ = 0;
   double learning_rate_ = 0;
@@ -113,7 +115,7 @@ void Trainer::SaveProgress() const {
   std::string bytes = optimizer.str();
   file.tensors[kOptimizerTensor] =
       torch::from_blob(bytes.data(), {static_cast<int64_t>(bytes.size())}, torch::kUInt8).clone();
-  nlohmann::json training = {{"identity", Identity()}, {"epochs_done", epochs_done_}, {"steps", num_steps_}};
+  nlohmann::json training = {{"identity", identity_}, {"epochs_done", epochs_done_}, {"steps", num_steps_}};
   file.texts[kTrainingText] = training.dump();
   WriteTensorFile(ResumePath(), file);
 }
@@ -129,8 +131,8 @@ void Trainer::Resume() {
   } catch (const std::exception& error) {
     Fail(ErrorCode::kDataLoss, "{}: not a training's checkpoint: {}", ResumePath(), error.what());
   }
-  if (training.at("identity") != Identity()) {
-    const auto expected = training.at("identity").flatten(), found = Identity().flatten();
+  if (training.at("identity") != identity_) {
+    const auto expected = training.at("identity").flatten(), found = identity_.flatten();
     std::string text;
     for (const auto& [path, value] : expected.items()) {
       const nlohmann::json other = found.value(path, nlohmann::json());
@@ -190,8 +192,8 @@ void Trainer::FinishEpoch(double loss_sum, uint64_t num_labels, double seconds) 
   }
   report_.test_accuracy = epoch.test_accuracy;
   report_.train_seconds += seconds;
+  metrics_->Append(epoch, num_steps_);  // a line whose epoch is not saved is dropped and written again
   if (epochs_done_ < options_.num_epochs) SaveProgress();
-  metrics_->Append(epoch, num_steps_);
   hooks_.epoch_done(epoch);
 }
 

@@ -71,8 +71,8 @@ TEST(LayoutTest, RejectsFieldsOfZero) {
 
 TEST(LayoutTest, RejectsMoreLabelsThanPositionsCanName) {
   constexpr uint64_t kMost = uint64_t{1} << 48;
-  Layout{kMost, 1, 1000, 10}.Validate();
-  Layout{kMost / 4, 4, 1000, 10}.Validate();
+  Layout{kMost, 1, 1 << 20, 1 << 10}.Validate();
+  Layout{kMost / 4, 4, 1 << 20, 1 << 10}.Validate();
   EXPECT_THAT(
       [] {
         (Layout{kMost + 1, 1, 1000, 10}.Validate());
@@ -88,6 +88,12 @@ TEST(LayoutTest, RejectsMoreLabelsThanPositionsCanName) {
         (Layout{~uint64_t{0}, ~uint32_t{0}, 1000, 10}.Validate());
       },
       FailsWith(ErrorCode::kInvalidArgument, "more than 2^48 labels"));
+}
+
+TEST(LayoutTest, RejectsMoreSpansThanFilesMakeSense) {
+  Layout{1 << 20, 1, 1, 1}.Validate();
+  EXPECT_THAT([] { (Layout{(1 << 20) + 1, 1, 1, 1}.Validate()); },
+              FailsWith(ErrorCode::kInvalidArgument, "raise labels.chunk_size"));
 }
 
 TEST(LayoutTest, RejectsHugeChunks) {

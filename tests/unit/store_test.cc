@@ -249,6 +249,28 @@ TEST_F(StoreTest, RefusesADirectoryOfSomethingElse) {
   EXPECT_EQ(ReadFile(path_ + "/thesis.tex"), "x");
 }
 
+TEST_F(StoreTest, TakesWhatACreatorThatDiedAtOnceLeft) {
+  std::filesystem::create_directories(path_ + "/staging");
+  EXPECT_EQ(StoreWriter(path_, schema_).MissingSpans().size(), 6u);
+}
+
+TEST_F(StoreTest, RefusesASchemaThatCannotWork) {
+  Schema schema = schema_;
+  schema.codec.k = 0;
+  EXPECT_THAT([&] { StoreWriter writer(path_, schema); }, FailsWith(ErrorCode::kInvalidArgument, "labels.k"));
+  schema = schema_;
+  schema.layout.span_chunks = 0;
+  EXPECT_THAT([&] { StoreWriter writer(path_, schema); }, FailsWith(ErrorCode::kInvalidArgument, "span_chunks"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(StoreTest, ProvenanceMayHoldAnyBytes) {
+  Schema schema = schema_;
+  schema.provenance["host"] = "\xff\xfe";
+  StoreWriter(path_, schema).Commit({});
+  EXPECT_EQ(StoreReader(path_).schema().provenance["host"], "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
 TEST_F(StoreTest, RefusesAFileInItsPlace) {
   WriteFileAtomically(path_, "x");
   EXPECT_THAT([&] { StoreWriter writer(path_, schema_); },

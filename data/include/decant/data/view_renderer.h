@@ -19,14 +19,16 @@ struct View {
   double own_share() const { return partner_id == sample_id ? 1.0 : params.own_share / 65536.0; }
 };
 
-// Renders what teacher and student see. Teacher and student get the same pixels, on every machine: only integer
-// arithmetic touches them. Immutable; thread-safe.
+// Renders what teacher and student see: the same pixels for both. Where a pixel comes from is computed in double
+// precision (without fused multiply-add) and rounded to 1/256; its value in integers. Immutable; thread-safe.
 class ViewRenderer {
  public:
   // `source` must outlive the renderer.
   ViewRenderer(const Source& source, const ViewSpec& spec, OrderKind order, uint64_t seed);
 
   const Source& source() const { return source_; }
+  // Dataset, views, order and seed, as a schema records them.
+  nlohmann::json Identity() const;
 
   // The view at `position` of `epoch`. The partner is the neighbour in the order, the sample at position XOR 1; the odd
   // last sample has none.

@@ -23,7 +23,8 @@ struct Layout {
 
   bool operator==(const Layout&) const = default;
 
-  // kInvalidArgument when a field is 0 or the store would have more than 2^48 labels.
+  // kInvalidArgument when a field is 0, chunk_size is above 2^20, or there would be more than 2^48 labels or 2^20
+  // spans.
   void Validate() const;
 
   uint64_t num_labels() const { return num_samples * num_epochs; }
