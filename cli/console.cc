@@ -57,8 +57,9 @@ Progress::Progress()
       interval_(::isatty(STDERR_FILENO) ? std::chrono::milliseconds(200) : std::chrono::seconds(30)),
       terminal_(::isatty(STDERR_FILENO)) {}
 
-Progress::~Progress() {
+void Progress::Finish() {
   if (line_open_) std::fputc('\n', stderr);
+  line_open_ = false;
 }
 
 bool Progress::due() const {

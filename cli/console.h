@@ -24,8 +24,7 @@ uint64_t FolderBytes(const std::string& path);
 class Progress {
  public:
   Progress();
-  // Ends the line.
-  ~Progress();
+  ~Progress() { Finish(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   // Whether Show() would print now: for callers whose line costs something to make.
@@ -33,6 +32,8 @@ class Progress {
   void Show(const std::string& line);
   // Prints whatever the time: the first and the last line.
   void ShowNow(const std::string& line);
+  // Ends the line, before something else is printed.
+  void Finish();
 
  private:
   std::chrono::steady_clock::time_point last_;

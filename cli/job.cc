@@ -162,7 +162,10 @@ void ApplyFile(Job* job, const std::vector<Key>& keys) {
   for (const auto& [section, content] : file) {
     const std::string where = fmt::format("{}:{}", job->path, content.source().begin.line);
     const toml::table* table = content.as_table();
-    if (!table) FindKey(keys, std::string(section.str()), where);  // no key stands outside a section: fails
+    if (!table) {
+      Fail(ErrorCode::kInvalidArgument, "{}: '{}' stands outside a section; write it below [section]", where,
+           section.str());
+    }
     for (const auto& [name, value] : *table) {
       const std::string line = fmt::format("{}:{}", job->path, name.source().begin.line);
       const Key& key = FindKey(keys, fmt::format("{}.{}", section.str(), name.str()), line);

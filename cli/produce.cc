@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <new>
 #include <optional>
 
 #include <fmt/chrono.h>
@@ -29,10 +30,17 @@ std::string HostName() {
   return name;
 }
 
+#ifdef DECANT_MPI
+const std::string kMpi = MpiVersion();
+#else
+const std::string kMpi = "none";
+#endif
+
 nlohmann::json Provenance(const Job& job) {
   return {{"begun", fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::now()))},
           {"host", HostName()},
-          {"libraries", {{"decant", DECANT_VERSION}, {"torch", LibTorchVersion()}}},
+          {"libraries",
+           {{"decant", DECANT_VERSION}, {"torch", LibTorchVersion()}, {"rocksdb", RocksDbVersion()}, {"mpi", kMpi}}},
           {"job", job.ToJson()}};
 }
 
@@ -94,6 +102,7 @@ class Production {
 
   void Report(bool json) {
     const double seconds = Seconds();
+    progress_.Finish();
     if (json) {
       const nlohmann::ordered_json object = {{"store", store_path_},
                                              {"ranks", num_ranks_},
@@ -111,6 +120,7 @@ class Production {
 
   void ReportStopped() {
     if (!store_) return;
+    progress_.Finish();
     fmt::print(stderr, "{}: stopped at {} of {} spans; running again continues\n", store_path_, store_->num_committed(),
                layout_.num_spans());
   }
@@ -159,17 +169,15 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
     worker.work = [&](uint64_t span) { return EncodeSpanFile(labeller->Label(span)); };
   } catch (const Error& error) {
     worker.failure = error;
+  } catch (const std::bad_alloc&) {
+    worker.failure = Error(ErrorCode::kExhausted, "out of memory");
   } catch (const std::exception& exception) {
     worker.failure = Error(ErrorCode::kInternal, FirstLine(exception));
   }
 
   Production production(job.labels.store, communicator->size());
   const CoordinatorHooks coordinator = {
-      .begin =
-          [&] {
-            if (worker.failure) throw Error(*worker.failure);
-            return production.Begin(setup.schema);
-          },
+      .begin = [&] { return production.Begin(setup.schema); },
       .commit = [&](const std::vector<std::string>& results) { production.Commit(results); },
       .complete = [&] { production.Complete(); },
       .stop_requested = StopRequested,

@@ -85,7 +85,9 @@ int TrainCommand(const Options& options, const std::vector<std::string>& overrid
       .stop_requested = StopRequested,
       .epoch_done = [&](const EpochReport& epoch) { progress.Show(EpochLine(job, epoch)); },
   };
-  Print(job, Train(setup.network, job.train, *targets, *setup.test, hooks), options.json);
+  const TrainReport report = Train(setup.network, job.train, *targets, *setup.test, hooks);
+  progress.Finish();
+  Print(job, report, options.json);
   return 0;
 }
 

@@ -21,7 +21,8 @@ struct Options {
 
 std::string Verdict(const VerifyReport& report) {
   if (!report.sound()) return "damaged";
-  return report.complete() ? "sound" : "sound, incomplete";
+  if (!report.complete()) return "sound, incomplete";
+  return report.sealed ? "sound" : "sound, not sealed; `decant produce` seals it";
 }
 
 void PrintJson(const std::string& store, const VerifyReport& report) {
@@ -57,7 +58,8 @@ void PrintText(const std::string& store, const VerifyReport& report) {
 }  // namespace
 
 Command AddVerify(CLI::App& program) {
-  CLI::App* app = program.add_subcommand("verify", "Checks every byte, every chunk and every count of a store");
+  CLI::App* app =
+      program.add_subcommand("verify", "Checks every file, every chunk, every label and every count of a store");
   const auto options = std::make_shared<Options>();
   app->add_option("store", options->store, "The label store")->required();
   app->add_option("--threads", options->threads, "Threads that read")

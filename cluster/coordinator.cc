@@ -10,6 +10,12 @@ Coordinator::Coordinator(int num_workers, std::vector<uint64_t> spans, std::stri
       identity_(std::move(identity)),
       num_spans_(spans.size()) {}
 
+void Coordinator::AddSpans(const std::vector<uint64_t>& spans) {
+  pending_.insert(pending_.end(), spans.begin(), spans.end());
+  num_spans_ += spans.size();
+  for (int worker = 0; worker < static_cast<int>(workers_.size()); ++worker) Deal(worker);
+}
+
 void Coordinator::OnMessage(int worker, const JobMessage& message) {
   Worker& state = workers_.at(static_cast<size_t>(worker));
   switch (message.kind) {
@@ -22,6 +28,7 @@ void Coordinator::OnMessage(int worker, const JobMessage& message) {
                         worker, identity_, message.text));
       }
       state.ready = true;
+      ++num_ready_;
       break;
     case MessageKind::kDone:
       --state.num_assigned;

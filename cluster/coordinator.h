@@ -21,6 +21,9 @@ class Coordinator {
   // `spans` are dealt in the order given. Every worker must report `identity` when it is ready.
   Coordinator(int num_workers, std::vector<uint64_t> spans, std::string identity);
 
+  // More spans, dealt at once to those who are ready.
+  void AddSpans(const std::vector<uint64_t>& spans);
+
   // Takes a worker's message.
   void OnMessage(int worker, const JobMessage& message);
   // Tells every worker to stop, with this outcome (an ErrorCode or -1). Only the first outcome counts.
@@ -30,6 +33,8 @@ class Coordinator {
   std::vector<Outgoing> TakeOutgoing() { return std::exchange(outgoing_, {}); }
   std::vector<std::string> TakeResults() { return std::exchange(results_, {}); }
 
+  // Every worker has reported the identity.
+  bool all_ready() const { return num_ready_ == static_cast<int>(workers_.size()); }
   // Every span's result was taken.
   bool all_done() const { return num_done_ == num_spans_ && results_.empty(); }
   // Every worker said goodbye after Stop().
@@ -51,6 +56,7 @@ class Coordinator {
   std::string identity_;
   uint64_t num_spans_;
   uint64_t num_done_ = 0;
+  int num_ready_ = 0;
   int num_gone_ = 0;
   bool stopped_ = false;
   int32_t code_ = -1;

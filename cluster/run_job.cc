@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <exception>
+#include <new>
 #include <thread>
 
 #include "coordinator.h"
@@ -26,7 +27,8 @@ struct Outcome {
 
 JobMessage Describe(const std::exception& exception) {
   const auto* error = dynamic_cast<const Error*>(&exception);
-  const ErrorCode code = error ? error->code() : ErrorCode::kInternal;
+  const bool out_of_memory = dynamic_cast<const std::bad_alloc*>(&exception) != nullptr;
+  const ErrorCode code = error ? error->code() : out_of_memory ? ErrorCode::kExhausted : ErrorCode::kInternal;
   return {.kind = MessageKind::kFailed, .code = static_cast<int32_t>(code), .text = exception.what()};
 }
 
@@ -86,9 +88,7 @@ class Worker {
 class CoordinatorLoop {
  public:
   CoordinatorLoop(Communicator& ranks, Communicator& local, const CoordinatorHooks& hooks, const std::string& identity)
-      : ranks_(ranks), local_(local), hooks_(hooks), coordinator_(ranks.size(), Begin(), identity) {
-    if (failure_) Stop(*failure_);
-  }
+      : ranks_(ranks), local_(local), hooks_(hooks), coordinator_(ranks.size(), {}, identity) {}
 
   Outcome Run() {
     try {
@@ -103,24 +103,25 @@ class CoordinatorLoop {
   }
 
  private:
-  // The spans to do; none when the job cannot begin.
-  std::vector<uint64_t> Begin() {
-    try {
-      return hooks_.begin();
-    } catch (const std::exception& exception) {
-      failure_ = Describe(exception);
-      return {};
-    }
-  }
-
   void Turn() {
     ReceiveAll();
+    // Nothing is created or changed before every rank has shown that it can work and would do the same.
+    if (!begun_ && !coordinator_.stopped() && coordinator_.all_ready()) Begin();
     CommitResults();
     if (!coordinator_.stopped() && hooks_.stop_requested()) {
       coordinator_.Stop(static_cast<int32_t>(ErrorCode::kCancelled), "stopped on request");
     }
     SendAll();
     hooks_.tick();
+  }
+
+  void Begin() {
+    begun_ = true;
+    try {
+      coordinator_.AddSpans(hooks_.begin());
+    } catch (const std::exception& exception) {
+      Stop(Describe(exception));
+    }
   }
 
   void ReceiveAll() {
@@ -142,7 +143,7 @@ class CoordinatorLoop {
     if (commit_failed_) return;
     try {
       if (!results.empty()) hooks_.commit(results);
-      if (!coordinator_.stopped() && coordinator_.all_done()) {
+      if (begun_ && !coordinator_.stopped() && coordinator_.all_done()) {
         hooks_.complete();
         coordinator_.Stop(-1, "");
       }
@@ -167,8 +168,8 @@ class CoordinatorLoop {
   Communicator& ranks_;
   Communicator& local_;
   const CoordinatorHooks& hooks_;
-  std::optional<JobMessage> failure_;
   Coordinator coordinator_;
+  bool begun_ = false;
   bool commit_failed_ = false;
 };
 

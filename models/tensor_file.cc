@@ -57,12 +57,25 @@ torch::Tensor ReadTensor(const json& entry, std::string_view elements) {
   return tensor;
 }
 
+std::string Checksum(const json& header, std::string_view elements) {
+  const std::string text = header.dump();
+  Xxh3Stream stream;
+  stream.Update(text.data(), text.size());
+  stream.Update(elements.data(), elements.size());
+  return Hex(stream.Digest());
+}
+
 TensorFile Parse(std::string_view content) {
   ByteReader reader(content, "header");
   const auto header_bytes = reader.Get<uint64_t>();
   if (header_bytes > kMaxHeaderBytes) Fail(ErrorCode::kDataLoss, "header of {} bytes", header_bytes);
-  const json header = json::parse(reader.GetBytes(header_bytes));
+  json header = json::parse(reader.GetBytes(header_bytes));
   const std::string_view elements = reader.GetBytes(reader.remaining());
+  const std::string expected = header.at("__metadata__").at(kChecksumText);
+  header["__metadata__"].erase(kChecksumText);
+  if (const std::string found = Checksum(header, elements); found != expected) {
+    Fail(ErrorCode::kDataLoss, "checksum: expected {}, found {}", expected, found);
+  }
   TensorFile file;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
@@ -70,13 +83,6 @@ TensorFile Parse(std::string_view content) {
     } else {
       file.tensors[name] = ReadTensor(entry, elements);
     }
-  }
-  if (const auto checksum = file.texts.find(kChecksumText); checksum != file.texts.end()) {
-    const std::string found = fmt::format("{:016x}", Xxh3(elements));
-    if (found != checksum->second) {
-      Fail(ErrorCode::kDataLoss, "checksum: expected {}, found {}", checksum->second, found);
-    }
-    file.texts.erase(checksum);
   }
   return file;
 }
@@ -95,7 +101,7 @@ void WriteTensorFile(const std::string& path, const TensorFile& file) {
                     {"data_offsets", {begin, elements.size()}}};
   }
   header["__metadata__"] = file.texts;
-  header["__metadata__"][kChecksumText] = fmt::format("{:016x}", Xxh3(elements));
+  header["__metadata__"][kChecksumText] = Checksum(header, elements);
   std::string header_text = header.dump();
   header_text.resize((header_text.size() + 7) / 8 * 8, ' ');
   ByteWriter writer;

@@ -32,8 +32,10 @@ struct Teacher::Impl {
   void Load();
   void LoadNative();
   void LoadTorchScript();
-  // [B, C, H, W] -> float32 [B, classes], contiguous.
+  // [B, C, H, W] -> whatever the network returns, contiguous.
   torch::Tensor Forward(const torch::Tensor& images);
+  // uint8 [batch_size, H, W, C] -> logits, float32 [batch_size, classes], checked.
+  torch::Tensor CheckedLogits(const torch::Tensor& images);
 
   TeacherOptions options;
   ImageShape shape;
@@ -115,21 +117,28 @@ torch::Tensor Teacher::Impl::Forward(const torch::Tensor& images) {
   }
 }
 
+torch::Tensor Teacher::Impl::CheckedLogits(const torch::Tensor& images) {
+  const torch::Tensor logits = Forward(NormalisedInput(images, options.mean, options.std));
+  const bool is_matrix = logits.dim() == 2 && logits.size(0) == options.batch_size && logits.size(1) > 0;
+  const bool fits = is_matrix && (num_classes == 0 || logits.size(1) == num_classes);
+  if (!fits || logits.scalar_type() != torch::kFloat32) {
+    std::string sizes;
+    for (const int64_t size : logits.sizes()) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
+    Fail(ErrorCode::kInvalidArgument, "teacher {}: expected logits float32 [{}, {}], found {} [{}]", options.path,
+         options.batch_size, num_classes == 0 ? "classes" : std::to_string(num_classes),
+         torch::toString(logits.scalar_type()), sizes);
+  }
+  return logits;
+}
+
 Teacher::Teacher(const TeacherOptions& options, const ImageShape& shape)
     : impl_(std::make_unique<Impl>(options, shape)) {
   Impl& self = *impl_;
   self.Load();
   SetIntraOpThreads(static_cast<int>(options.threads));
   const torch::NoGradGuard no_grad;
-  const torch::Tensor probe = self.Forward(
-      NormalisedInput(torch::zeros({options.batch_size, shape.height, shape.width, shape.channels}, torch::kUInt8),
-                      self.options.mean, self.options.std));
-  if (probe.dim() != 2 || probe.size(0) != options.batch_size || probe.scalar_type() != torch::kFloat32) {
-    std::string sizes;
-    for (const int64_t size : probe.sizes()) sizes += fmt::format("{}{}", sizes.empty() ? "" : ", ", size);
-    Fail(ErrorCode::kInvalidArgument, "teacher {}: expected logits float32 [{}, classes], found {} [{}]", options.path,
-         options.batch_size, torch::toString(probe.scalar_type()), sizes);
-  }
+  const torch::Tensor probe =
+      self.CheckedLogits(torch::zeros({options.batch_size, shape.height, shape.width, shape.channels}, torch::kUInt8));
   self.num_classes = static_cast<uint32_t>(probe.size(1));
 }
 
@@ -166,7 +175,7 @@ void Teacher::Logits(const uint8_t* images, size_t n, std::vector<float>* logits
     const size_t count = std::min(batch_size, n - begin);
     batch.zero_();
     std::memcpy(batch.data_ptr(), images + begin * image_bytes, count * image_bytes);
-    const torch::Tensor output = self.Forward(NormalisedInput(batch, self.options.mean, self.options.std));
+    const torch::Tensor output = self.CheckedLogits(batch);
     std::memcpy(logits->data() + begin * self.num_classes, output.data_ptr(), count * self.num_classes * sizeof(float));
   }
 }

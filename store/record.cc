@@ -1,11 +1,17 @@
 #include "decant/store/record.h"
 
+#include <limits>
+
 #include "decant/base/bytes.h"
 #include "decant/base/hash.h"
 
 namespace decant {
 
 std::string WrapRecord(RecordMagic magic, std::string_view payload) {
+  if (payload.size() > std::numeric_limits<uint32_t>::max()) {
+    Fail(ErrorCode::kInvalidArgument, "a record of {} bytes is larger than 4 GiB; lower labels.chunk_size",
+         payload.size());
+  }
   ByteWriter writer;
   writer.Put(static_cast<uint32_t>(magic));
   writer.Put(kFormatVersion);

@@ -48,7 +48,7 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
     Fail(ErrorCode::kUnavailable, "cannot {} {}: another process is writing to this store", action, path);
   }
   if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos) {
-    Fail(ErrorCode::kUnavailable, "cannot {} {}: the directory is not writable ({})", action, path, text);
+    Fail(ErrorCode::kUnavailable, "cannot {} {}: no permission ({})", action, path, text);
   }
   if (text.find("No such file or directory") != std::string::npos) {
     // RocksDB's own text names the file by a suffix that it does not have.

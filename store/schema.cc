@@ -61,13 +61,14 @@ void Compare(const std::string& path, const json* expected, const json* found,
 void ValidateSchema(const Schema& schema) {
   schema.layout.Validate();
   const ChunkCodec codec(schema.codec);  // checks num_classes, k and delta
-  constexpr uint64_t kMaxChunkEntries = uint64_t{1} << 31;
+  constexpr uint64_t kMaxChunkEntries = uint64_t{1} << 29;
   if (uint64_t{schema.layout.chunk_size} * schema.codec.k > kMaxChunkEntries) {
-    Fail(ErrorCode::kInvalidArgument, "labels.chunk_size {} x labels.k {} is more than 2^31 entries in a chunk",
+    Fail(ErrorCode::kInvalidArgument, "labels.chunk_size {} x labels.k {} is more than 2^29 entries in a chunk",
          schema.layout.chunk_size, schema.codec.k);
   }
   if (!(schema.temperature > 0 && schema.temperature < 1e6)) {
-    Fail(ErrorCode::kInvalidArgument, "labels.temperature is {}, but must be above 0", schema.temperature);
+    Fail(ErrorCode::kInvalidArgument, "labels.temperature is {}, but must be above 0 and below 10^6",
+         schema.temperature);
   }
 }
 

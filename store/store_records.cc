@@ -23,14 +23,16 @@ std::optional<Schema> ReadSchema(const Database& database, const std::string& pa
 }
 
 std::optional<std::string> ReadSeal(const std::string& path) {
-  if (!std::filesystem::exists(SealPath(path))) return std::nullopt;
+  std::error_code error;
+  if (!std::filesystem::exists(SealPath(path), error)) return std::nullopt;
   const std::string record = ReadFile(SealPath(path));
   return std::string(UnwrapRecord(RecordMagic::kSeal, record, SealPath(path)));
 }
 
 void WriteSeal(const std::string& path, const std::string& digest) {
   const std::string record = WrapRecord(RecordMagic::kSeal, digest);
-  if (std::filesystem::exists(SealPath(path)) && ReadFile(SealPath(path)) == record) return;
+  std::error_code error;
+  if (std::filesystem::exists(SealPath(path), error) && ReadFile(SealPath(path)) == record) return;
   WriteFileAtomically(SealPath(path), record);
 }
 

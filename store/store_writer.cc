@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include <rocksdb/version.h>
 #include <unistd.h>
 
 #include "decant/base/error.h"
@@ -94,6 +95,10 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& schema) : impl_(
 }
 
 StoreWriter::~StoreWriter() = default;
+
+std::string RocksDbVersion() {
+  return rocksdb::GetRocksVersionAsString(/*with_patch=*/true);
+}
 
 std::vector<uint64_t> StoreWriter::MissingSpans() const {
   return {impl_->missing.begin(), impl_->missing.end()};

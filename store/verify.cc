@@ -66,7 +66,13 @@ class Verifier {
     std::vector<std::jthread> threads;
     for (unsigned t = 0; t < num_threads_; ++t) {
       threads.emplace_back([&] {
-        for (size_t i = next++; i < count; i = next++) body(i);
+        for (size_t i = next++; i < count; i = next++) {
+          try {
+            body(i);
+          } catch (const std::exception& exception) {
+            AddDamage(path_, exception.what());
+          }
+        }
       });
     }
   }
@@ -83,7 +89,8 @@ class Verifier {
 };
 
 void Verifier::Open() {
-  if (!std::filesystem::exists(DatabasePath(path_))) Fail(ErrorCode::kNotFound, "there is no label store at {}", path_);
+  if (std::error_code error; !std::filesystem::exists(DatabasePath(path_), error))
+    Fail(ErrorCode::kNotFound, "there is no label store at {}", path_);
   rocksdb::Options options = StoreOptions();
   options.paranoid_checks = false;  // open in spite of damage, so that all of it can be named
   options.skip_checking_sst_file_sizes_on_db_open = true;
@@ -229,6 +236,7 @@ void Verifier::CheckDigest() {
   std::optional<std::string> sealed;
   try {
     sealed = ReadSeal(path_);
+    report_.sealed = sealed.has_value();
   } catch (const Error& error) {
     AddDamage("seal", error.what());
   }

@@ -15,7 +15,12 @@ MetricsFile::MetricsFile(std::string path, uint32_t epochs_done) : path_(std::mo
   std::ifstream file(path_);
   for (std::string line; std::getline(file, line);) {
     const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (object.is_object() && object.value("epoch", epochs_done + 1) <= epochs_done) kept += line + "\n";
+    const bool is_metrics = object.is_object() && object.contains("epoch") && object["epoch"].is_number_unsigned();
+    const bool cut_short = file.eof();  // by a kill
+    if (!is_metrics && !cut_short) {
+      Fail(ErrorCode::kInvalidArgument, "train.metrics: {} exists and is no file of metrics; name another path", path_);
+    }
+    if (is_metrics && object["epoch"] <= epochs_done) kept += line + "\n";
   }
   WriteFileAtomically(path_, kept);
 }

@@ -75,6 +75,7 @@ class Trainer {
   // What two processes of one training have in common.
   nlohmann::json Identity() const;
   void Resume();
+  void RefuseOtherTraining(const nlohmann::json& identity) const;
   void SaveProgress() const;
   void SetLearningRate();
   double Step(TargetBatch* batch);
@@ -121,32 +122,35 @@ void Trainer::SaveProgress() const {
 }
 
 void Trainer::Resume() {
-  if (!std::filesystem::exists(ResumePath())) return;
+  if (std::error_code error; !std::filesystem::exists(ResumePath(), error)) return;
   const TensorFile file = ReadTensorFile(ResumePath());
-  nlohmann::json training;
   try {
-    training = nlohmann::json::parse(file.texts.at(kTrainingText));
+    const auto training = nlohmann::json::parse(file.texts.at(kTrainingText));
+    RefuseOtherTraining(training.at("identity"));
     epochs_done_ = training.at("epochs_done");
     num_steps_ = training.at("steps");
+    TakeWeights(file, ResumePath(), network_.get());
+    const torch::Tensor& bytes = file.tensors.at(kOptimizerTensor);
+    std::istringstream optimizer(std::string(static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()));
+    torch::load(optimizer_, optimizer);
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
-    Fail(ErrorCode::kDataLoss, "{}: not a training's checkpoint: {}", ResumePath(), error.what());
+    Fail(ErrorCode::kDataLoss, "{}: not a training's checkpoint: {}; remove it to begin anew", ResumePath(),
+         error.what());
   }
-  if (training.at("identity") != identity_) {
-    const auto expected = training.at("identity").flatten(), found = identity_.flatten();
-    std::string text;
-    for (const auto& [path, value] : expected.items()) {
-      const nlohmann::json other = found.value(path, nlohmann::json());
-      if (other != value)
-        text += fmt::format("; {}: expected {}, found {}", path.substr(1), value.dump(), other.dump());
-    }
-    Fail(ErrorCode::kMismatch, "{} was written by another training{}; restore the job or remove the file", ResumePath(),
-         text);
-  }
-  TakeWeights(file, ResumePath(), network_.get());
-  const torch::Tensor& bytes = file.tensors.at(kOptimizerTensor);
-  std::istringstream optimizer(std::string(static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()));
-  torch::load(optimizer_, optimizer);
   report_.epochs_resumed = epochs_done_;
+}
+
+void Trainer::RefuseOtherTraining(const nlohmann::json& identity) const {
+  if (identity == identity_) return;
+  std::string text;
+  for (const auto& [key, value] : identity.items()) {
+    const nlohmann::json found = identity_.value(key, nlohmann::json());
+    if (found != value) text += fmt::format("; {}: expected {}, found {}", key, value.dump(), found.dump());
+  }
+  Fail(ErrorCode::kMismatch, "{} was written by another training{}; restore the job or remove the file", ResumePath(),
+       text);
 }
 
 void Trainer::SetLearningRate() {

@@ -8,6 +8,8 @@ expect 2 "did you mean 'labels.k'" "$decant" produce labels.toml --labels.kk=5
 expect 2 "labels.k: expected a whole number" "$decant" produce labels.toml '--labels.k="five"'
 expect 2 "data.path: expected a text in quotes" "$decant" produce <(sed 's/"digits.npz"/3/' labels.toml)
 expect 2 "unknown argument '--jsom'" "$decant" produce labels.toml --jsom
+printf '"labels.k" = 5\n' > dotted.toml
+expect 2 "dotted.toml:1: 'labels.k' stands outside a section" "$decant" produce dotted.toml
 printf '[labels\nk = 5\n' > broken.toml
 expect 2 "broken.toml:" "$decant" produce broken.toml
 expect 3 "absent.toml" "$decant" produce absent.toml

@@ -104,6 +104,16 @@ TEST_F(TeacherTest, OutputsThatAreNotLogitsAreRefused) {
                 "cannot run on images");
 }
 
+TEST_F(TeacherTest, AnOutputThatChangesItsShapeIsRefused) {
+  const std::string path = SaveScript(
+      "  y = torch.matmul(torch.flatten(x, 1), self.weight)\n  if bool(x.max() > 0):\n    y = y[:, :2]\n  return y\n");
+  Teacher teacher({.path = path}, source_.image_shape());
+  std::vector<uint8_t> images(16, 255);
+  std::vector<float> logits;
+  EXPECT_THAT([&] { teacher.Logits(images.data(), 1, &logits); },
+              FailsWith(ErrorCode::kInvalidArgument, "expected logits float32 [64, 4], found Float [64, 2]"));
+}
+
 TEST_F(TeacherTest, ANetworkForImagesOfAnotherSizeIsRefused) {
   const std::string path = SaveNative();
   EXPECT_THAT([&] { Teacher({.path = path}, ImageShape{8, 8, 1}); }, FailsWith(ErrorCode::kMismatch, "8 x 8 x 1"));

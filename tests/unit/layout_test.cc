@@ -92,8 +92,11 @@ TEST(LayoutTest, RejectsMoreLabelsThanPositionsCanName) {
 
 TEST(LayoutTest, RejectsMoreSpansThanFilesMakeSense) {
   Layout{1 << 20, 1, 1, 1}.Validate();
-  EXPECT_THAT([] { (Layout{(1 << 20) + 1, 1, 1, 1}.Validate()); },
-              FailsWith(ErrorCode::kInvalidArgument, "raise labels.chunk_size"));
+  EXPECT_THAT(
+      [] {
+        (Layout{(1 << 20) + 1, 1, 1, 1}.Validate());
+      },
+      FailsWith(ErrorCode::kInvalidArgument, "raise labels.chunk_size"));
 }
 
 TEST(LayoutTest, RejectsHugeChunks) {

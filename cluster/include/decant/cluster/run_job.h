@@ -21,7 +21,7 @@ struct WorkerHooks {
 
 // What rank 0 alone does, all on the thread that calls RunJob.
 struct CoordinatorHooks {
-  // The spans to do.
+  // The spans to do. Called when all ranks are ready.
   std::function<std::vector<uint64_t>()> begin;
   // Makes finished spans permanent.
   std::function<void(const std::vector<std::string>& results)> commit;

@@ -37,4 +37,7 @@ class StoreWriter {
   std::unique_ptr<Impl> impl_;
 };
 
+// Of the RocksDB library in use: "7.8.3".
+std::string RocksDbVersion();
+
 }  // namespace decant

@@ -22,15 +22,17 @@ struct VerifyReport {
   uint64_t num_entries = 0;
   double seconds = 0;
   std::optional<std::string> digest;  // recomputed from the decoded labels; only for a complete, sound store
+  bool sealed = false;                // the store's digest is recorded
   std::vector<Damage> damages;
 
   bool sound() const { return damages.empty(); }
   bool complete() const { return num_committed == num_spans; }
 };
 
-// Reads every byte of a store: each file's size and checksum, each chunk, each label, each span's content digest, and
-// the store's digest against the seal. Goes on after damage, so that the report names all of it. Uses `num_threads`
-// threads. kNotFound when there is no store; a store that cannot be opened at all is reported as damage.
+// Reads every byte of a store's SSTs and its seal: each file's size and checksum, each chunk, each label, each span's
+// content digest, and the store's digest against the seal. Goes on after damage, so that the report names all of it.
+// Uses `num_threads` threads. kNotFound when there is no store; a store that cannot be opened at all is reported as
+// damage.
 VerifyReport VerifyStore(const std::string& path, unsigned num_threads);
 
 }  // namespace decant
