@@ -22,7 +22,7 @@ struct Options {
 std::string Verdict(const VerifyReport& report) {
   if (!report.sound()) return "damaged";
   if (!report.complete()) return "sound, incomplete";
-  return report.sealed ? "sound" : "sound, not sealed; `decant produce` seals it";
+  return report.sealed ? "sound" : "sound, not sealed";
 }
 
 void PrintJson(const std::string& store, const VerifyReport& report) {
