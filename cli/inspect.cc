@@ -66,7 +66,7 @@ void PrintSummary(const Json& summary) {
              Grouped(schema["layout"]["num_samples"]));
   fmt::print("  spans      {} of {}\n", summary["spans_committed"].dump(), summary["spans"].dump());
   fmt::print("  classes    {}, of which the {} likeliest are stored, at temperature {}\n",
-             Grouped(labels["num_classes"]), labels["k"].dump(), labels["temperature"].dump());
+             Grouped(labels["num_classes"]), labels["k"].dump(), labels["temperatures"].dump());
   fmt::print("  size       {} bytes, {:.2f} a label ({:.2f} in chunks)\n", Grouped(summary["disk_bytes"]),
              summary["bytes_per_label"].get<double>(), summary["chunk_bytes_per_label"].get<double>());
   fmt::print("  KL         mean {:.2e}, largest {:.2e}, bound {:.2e} nats\n", summary["kl_mean"].get<double>(),

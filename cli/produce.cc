@@ -211,7 +211,7 @@ LabellingSetup SetUpLabelling(const Job& job) {
                    .chunk_size = job.labels.chunk_size,
                    .span_chunks = job.labels.span_chunks};
   schema.codec = {.num_classes = setup.teacher->num_classes(), .k = job.labels.k, .delta = job.labels.delta};
-  schema.temperature = job.labels.temperature;
+  schema.codec.temperatures = {job.labels.temperature};
   schema.seed = job.views.seed;
   schema.dataset = setup.source->Identity();
   schema.order = OrderIdentity(order);

@@ -13,7 +13,7 @@ SpanLabeller::SpanLabeller(const Schema& schema, const ViewRenderer& views, Teac
       teacher_(teacher),
       store_path_(std::move(store_path)),
       attempt_(std::move(attempt)),
-      selector_(schema.codec.num_classes, schema.codec.k, schema.temperature) {}
+      selector_(schema.codec.num_classes, schema.codec.k, schema.codec.temperatures.front()) {}
 
 SpanFile SpanLabeller::Label(uint64_t span_index) {
   const Span span = schema_.layout.SpanAt(span_index);

@@ -1,90 +1,117 @@
 #include "decant/store/chunk_codec.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "decant/base/bytes.h"
+#include "decant/base/error.h"
 #include "decant/store/record.h"
 
-#include "bit_pack.h"
+#include "bit_column.h"
+#include "label_coder.h"
+#include "quantiser.h"
 
 namespace decant {
 namespace {
-
-// How far a label's mass may be from 1 before it is called wrong: the float32 sums of large softmaxes stay well inside.
-constexpr double kMassTolerance = 1e-3;
 
 std::string Describe(const ChunkPlace& place) {
   return fmt::format("chunk {} of epoch {}", place.chunk, place.epoch);
 }
 
-uint16_t QuantiseLog(double log_value, double delta) {
-  const double code = std::nearbyint(-log_value / delta);
-  return static_cast<uint16_t>(std::clamp(code, 0.0, static_cast<double>(kLargestCode)));
+void CheckParams(const CodecParams& params) {
+  if (params.k < 1 || params.k > params.num_classes) {
+    Fail(ErrorCode::kInvalidArgument, "labels.k is {}, but must be 1 to the number of classes, {}", params.k,
+         params.num_classes);
+  }
+  if (params.temperatures.empty()) Fail(ErrorCode::kInvalidArgument, "labels.temperatures is empty");
+  double last = 0;
+  for (const double temperature : params.temperatures) {
+    if (!(temperature > last && temperature < 1e6)) {
+      Fail(ErrorCode::kInvalidArgument,
+           "labels.temperatures has {} after {}: they must ascend, be above 0 and below 10^6", temperature, last);
+    }
+    last = temperature;
+  }
+  if (params.values == Values::kFp16Probs && (params.temperatures.size() > 1 || params.true_label)) {
+    Fail(ErrorCode::kInvalidArgument, "float16 probabilities have one temperature and no true label's");
+  }
+  if (params.record_order && params.values != Values::kFp16Probs) {
+    Fail(ErrorCode::kInvalidArgument, "only float16 probabilities have the order of records");
+  }
 }
 
-// The columns of a chunk's payload, checked as far as whole columns go; values are checked as they are read.
-class ChunkColumns {
+void CheckTables(const CodecParams& params, const CodecTables& tables) {
+  const size_t num_contexts = NumContexts(params.num_classes);
+  if ((!tables.class_order.empty() && tables.class_order.size() != params.num_classes) ||
+      tables.gaps.size() != num_contexts || tables.values.size() != num_contexts) {
+    Fail(ErrorCode::kInvalidArgument, "the codec tables are not for {} classes", params.num_classes);
+  }
+}
+
+// Entries of every label; 0 when they differ.
+uint32_t CommonCount(const LabelCodes& codes) {
+  for (size_t i = 1; i < codes.size(); ++i) {
+    if (codes.offsets[i + 1] - codes.offsets[i] != codes.offsets[1]) return 0;
+  }
+  return codes.size() == 0 ? 0 : codes.offsets[1];
+}
+
+// The parts of a chunk, checked as far as whole columns go; labels are checked as they are read.
+class ChunkParts {
  public:
-  ChunkColumns(const CodecParams& params, const ChunkPlace& place, std::string_view record)
-      : params_(params), what_(Describe(place)) {
-    const std::string_view payload = UnwrapRecord(RecordMagic::kChunk, record, what_);
+  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload) : what_(Describe(place)) {
     ByteReader reader(payload, what_);
     Expect("epoch", place.epoch, reader.Get<uint32_t>());
     Expect("chunk", place.chunk, reader.Get<uint64_t>());
-    Expect("number of labels", place.num_labels, reader.Get<uint32_t>());
-    num_labels_ = place.num_labels;
-    largest_count_ = reader.Get<uint32_t>();
-    if (largest_count_ == 0 || largest_count_ > params.k) {
-      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 1 to {}, found {}", what_, params.k, largest_count_);
+    Expect("number of samples", place.num_samples, reader.Get<uint32_t>());
+    num_labels_ = place.num_samples;
+    if (params.windows) ReadWindows(place, &reader);
+    fixed_count_ = reader.Get<uint32_t>();
+    if (fixed_count_ > params.k) {
+      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what_, params.k, fixed_count_);
     }
-    const auto count_width = reader.Get<uint8_t>();
-    const auto id_width = reader.Get<uint8_t>();
-    const auto log_prob_width = reader.Get<uint8_t>();
-    Expect("bits of an id", BitWidth(params.num_classes - 1), id_width);
-    if (count_width != 0) Expect("bits of a count", BitWidth(largest_count_), count_width);
-    if (log_prob_width > 16) Fail(ErrorCode::kDataLoss, "{}: log-probabilities of {} bits", what_, log_prob_width);
-    fixed_count_ = count_width == 0;
-
-    counts_ = Column(&reader, num_labels_, count_width);
-    const uint64_t num_entries = EntriesBefore(num_labels_);
-    ids_ = Column(&reader, num_entries, id_width);
-    log_probs_ = Column(&reader, num_entries, log_prob_width);
-    tails_ = Column(&reader, num_labels_, 16);
-    if (reader.remaining() != 0) Fail(ErrorCode::kDataLoss, "{}: {} bytes too many", what_, reader.remaining());
+    min_bits_ = reader.Get<uint32_t>();
+    lengths_ = Column(&reader, num_labels_);
+    stream_ = reader.GetBytes(reader.remaining());
   }
 
-  // Entries of the labels [0, index).
-  uint64_t EntriesBefore(size_t index) const {
-    if (fixed_count_) return uint64_t{index} * largest_count_;
-    uint64_t total = 0;
-    for (size_t i = 0; i < index; ++i) total += Count(i);
-    return total;
+  // That the labels fill the stream.
+  void CheckStream() const {
+    const uint64_t num_bits = LabelBegin(num_labels_);
+    if ((num_bits + 7) / 8 != stream_.size()) {
+      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what_, (num_bits + 7) / 8,
+           stream_.size());
+    }
+    if (num_bits % 8 != 0 && static_cast<unsigned char>(stream_.back()) >> (num_bits % 8) != 0) {
+      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+    }
   }
 
-  // Appends label `index`, whose entries start at `first_entry`. Returns where the next label's start.
-  uint64_t Append(size_t index, uint64_t first_entry, LabelCodes* codes) const {
-    const uint32_t count = Count(index);
-    for (uint64_t entry = first_entry; entry < first_entry + count; ++entry) {
-      const uint32_t id = ids_[entry];
-      if (id >= params_.num_classes) {
-        Fail(ErrorCode::kDataLoss, "{}, label {}: class id {} is not below {}", what_, index, id, params_.num_classes);
-      }
-      if (entry > first_entry && id <= codes->ids.back()) {
-        Fail(ErrorCode::kDataLoss, "{}, label {}: class id {} after {}: ids must ascend", what_, index, id,
-             codes->ids.back());
-      }
-      const uint32_t log_prob = log_probs_[entry];
-      if (log_prob > kLargestCode) {
-        Fail(ErrorCode::kDataLoss, "{}, label {}: log-probability code {} is above {}", what_, index, log_prob,
-             kLargestCode);
-      }
-      codes->ids.push_back(id);
-      codes->log_probs.push_back(static_cast<uint16_t>(log_prob));
+  const std::string& what() const { return what_; }
+  BitReader stream() const { return BitReader(stream_); }
+  const std::vector<uint32_t>& windows() const { return windows_; }
+  uint64_t WindowHash(size_t window) const { return hashes_.at(window); }
+  // Their labels are the last ones of `labels`.
+  void AppendWindows(LabelBatch* labels) const {
+    for (size_t i = 0; i < hashes_.size(); ++i) {
+      labels->window_offsets.push_back(labels->window_offsets.back() + windows_[i + 1] - windows_[i]);
+      labels->window_hashes.push_back(hashes_[i]);
     }
-    codes->tail_mass.push_back(static_cast<uint16_t>(tails_[index]));
-    codes->offsets.push_back(static_cast<uint32_t>(codes->ids.size()));
-    return first_entry + count;
+  }
+  size_t num_labels() const { return num_labels_; }
+
+  // How many entries so many labels have at most; 0 when only they know.
+  size_t MostEntries(size_t count) const { return uint64_t{fixed_count_} * 2 <= min_bits_ ? count * fixed_count_ : 0; }
+
+  // Where the labels [begin, end) are.
+  std::vector<LabelCoder::Source> Sources(size_t begin, size_t end) const {
+    std::vector<LabelCoder::Source> sources(end - begin);
+    uint64_t bit = LabelBegin(begin);
+    for (size_t i = begin; i < end; ++i) {
+      const uint64_t next = bit + min_bits_ + lengths_[i];
+      sources[i - begin] = {.begin = bit, .end = next, .fixed_count = fixed_count_};
+      bit = next;
+    }
+    return sources;
   }
 
  private:
@@ -92,173 +119,197 @@ class ChunkColumns {
   void Expect(std::string_view field, Int expected, Int found) const {
     if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what_, field, expected, found);
   }
-  void Expect(std::string_view field, unsigned expected, uint8_t found) const {
-    Expect<unsigned>(field, expected, unsigned{found});
-  }
 
-  BitColumn Column(ByteReader* reader, uint64_t count, unsigned width) const {
-    const BitColumn column(reader->GetBytes(PackedBytes(count, width)), width);
-    if (!column.PaddingIsZero(count)) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+  BitColumn Column(ByteReader* reader, uint64_t count) const {
+    const auto width = reader->Get<uint8_t>();
+    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what_, width);
+    const BitColumn column(reader->GetBytes(PackedBytes(count, width)), width, count);
+    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
     return column;
   }
 
-  uint32_t Count(size_t index) const {
-    if (fixed_count_) return largest_count_;
-    const uint32_t count = counts_[index];
-    if (count == 0 || count > largest_count_) {
-      Fail(ErrorCode::kDataLoss, "{}, label {}: expected 1 to {} entries, found {}", what_, index, largest_count_,
-           count);
+  void ReadWindows(const ChunkPlace& place, ByteReader* reader) {
+    const BitColumn lengths = Column(reader, place.num_samples);
+    uint64_t total = 0;
+    windows_.push_back(0);
+    for (size_t i = 0; i < place.num_samples; ++i) {
+      total += lengths[i];
+      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what_, kMaxChunkLabels);
+      windows_.push_back(static_cast<uint32_t>(total));
     }
-    return count;
+    for (size_t i = 0; i < place.num_samples; ++i) hashes_.push_back(reader->Get<uint64_t>());
+    num_labels_ = total;
   }
 
-  const CodecParams& params_;
+  uint64_t LabelBegin(size_t index) const { return uint64_t{min_bits_} * index + lengths_.Sum(index); }
+
+  static constexpr uint64_t kMaxChunkLabels = uint64_t{1} << 29;
+
   std::string what_;
-  uint32_t num_labels_ = 0;
-  uint32_t largest_count_ = 0;
-  bool fixed_count_ = false;
-  BitColumn counts_, ids_, log_probs_, tails_;
+  uint64_t num_labels_ = 0;
+  std::vector<uint32_t> windows_;
+  std::vector<uint64_t> hashes_;
+  uint32_t fixed_count_ = 0;
+  uint32_t min_bits_ = 0;
+  BitColumn lengths_;
+  std::string_view stream_;
 };
+
+void PutColumn(const std::vector<uint32_t>& values, ByteWriter* writer) {
+  const uint32_t largest = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+  const unsigned width = BitWidth(largest);
+  BitWriter bits;
+  for (const uint32_t value : values) bits.Put(value, width);
+  writer->Put(static_cast<uint8_t>(width));
+  std::string bytes;
+  bits.AppendTo(&bytes);
+  writer->PutBytes(bytes);
+}
 
 }  // namespace
 
-ChunkCodec::ChunkCodec(const CodecParams& params) : params_(params) {
-  if (params.k < 1 || params.k > params.num_classes) {
-    Fail(ErrorCode::kInvalidArgument, "labels.k is {}, but must be 1 to the number of classes, {}", params.k,
-         params.num_classes);
-  }
-  if (!(params.delta >= 0x1p-10 && params.delta <= 1)) {
-    Fail(ErrorCode::kInvalidArgument, "labels.delta is {}, but must be {} to 1 nats", params.delta, 0x1p-10);
-  }
-  probs_.resize(kLargestCode + size_t{1});
-  for (size_t code = 0; code < probs_.size(); ++code) {
-    probs_[code] = std::exp(-params.delta * static_cast<double>(code));
-  }
+struct ChunkCodec::Impl {
+  Impl(const CodecParams& a_params, const CodecTables& tables)
+      : params(a_params), coder(a_params, tables), quantiser(a_params, &coder.places()) {}
+
+  // Packs the labels; returns the bits of each.
+  std::vector<uint32_t> EncodeLabels(const LabelCodes& codes, bool fixed_count, BitWriter* writer) const;
+  void DecodeLabels(const ChunkParts& parts, size_t begin, size_t end, LabelCodes* codes) const;
+
+  const CodecParams params;
+  const LabelCoder coder;
+  const Quantiser quantiser;
+};
+
+ChunkCodec::ChunkCodec(const CodecParams& params) {
+  CheckParams(params);
+  impl_ = std::make_shared<Impl>(params, DefaultTables(params));
 }
 
-LabelCodes ChunkCodec::Quantise(const LabelBatch& labels) const {
-  LabelCodes codes;
-  codes.offsets = labels.offsets;
-  codes.ids = labels.ids;
-  codes.log_probs.reserve(labels.num_entries());
-  codes.tail_mass.reserve(labels.size());
-  for (size_t i = 0; i < labels.size(); ++i) {
-    const auto ids = labels.LabelIds(i);
-    const auto log_probs = labels.LabelLogProbs(i);
-    if (ids.empty() || ids.size() > params_.k) {
-      Fail(ErrorCode::kInvalidArgument, "label {}: {} entries, but must be 1 to k = {}", i, ids.size(), params_.k);
-    }
-    double total = labels.tail_mass[i];
-    for (size_t entry = 0; entry < ids.size(); ++entry) {
-      if (ids[entry] >= params_.num_classes || (entry > 0 && ids[entry] <= ids[entry - 1])) {
-        Fail(ErrorCode::kInvalidArgument, "label {}, entry {}: class id {}: ids must ascend and be below {}", i, entry,
-             ids[entry], params_.num_classes);
-      }
-      if (!(log_probs[entry] <= 0)) {
-        Fail(ErrorCode::kInvalidArgument, "label {}, entry {}: log-probability {} is not <= 0", i, entry,
-             log_probs[entry]);
-      }
-      codes.log_probs.push_back(QuantiseLog(log_probs[entry], params_.delta));
-      total += std::exp(double{log_probs[entry]});
-    }
-    const float tail = labels.tail_mass[i];
-    if (!(tail >= 0 && tail <= 1)) {
-      Fail(ErrorCode::kInvalidArgument, "label {}: tail mass {} is not in [0, 1]", i, tail);
-    }
-    if (std::abs(total - 1) > kMassTolerance) {
-      Fail(ErrorCode::kInvalidArgument, "label {}: probabilities and tail mass sum to {}, not to 1", i, total);
-    }
-    codes.tail_mass.push_back(tail > 0 ? QuantiseLog(std::log(double{tail}), params_.delta) : kNoTail);
-  }
-  return codes;
+ChunkCodec::ChunkCodec(const CodecParams& params, const CodecTables& tables) {
+  CheckParams(params);
+  CheckTables(params, tables);
+  impl_ = std::make_shared<Impl>(params, tables);
 }
 
-void ChunkCodec::Dequantise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels) const {
-  for (size_t i = begin; i < end; ++i) {
-    double total = codes.tail_mass[i] == kNoTail ? 0 : probs_[codes.tail_mass[i]];
-    const double tail = total;
-    for (uint32_t entry = codes.offsets[i]; entry < codes.offsets[i + 1]; ++entry) {
-      total += probs_[codes.log_probs[entry]];
-    }
-    if (!(total > 0)) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", i);
-    const double log_total = std::log(total);
-    for (uint32_t entry = codes.offsets[i]; entry < codes.offsets[i + 1]; ++entry) {
-      labels->ids.push_back(codes.ids[entry]);
-      labels->log_probs.push_back(static_cast<float>(-params_.delta * codes.log_probs[entry] - log_total));
-    }
-    labels->offsets.push_back(static_cast<uint32_t>(labels->ids.size()));
-    labels->tail_mass.push_back(static_cast<float>(tail / total));
+const CodecParams& ChunkCodec::params() const {
+  return impl_->params;
+}
+
+double ChunkCodec::KlBound() const {
+  return KlBoundOf(impl_->params);
+}
+
+LabelCodes ChunkCodec::Quantise(const LabelBatch& labels, std::vector<double>* kl) const {
+  return impl_->quantiser.Quantise(labels, kl);
+}
+
+void ChunkCodec::Dequantise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels,
+                            size_t temperature) const {
+  impl_->quantiser.Dequantise(codes, begin, end, temperature, labels);
+}
+
+void ChunkCodec::SortEntries(LabelCodes* codes) const {
+  impl_->quantiser.SortEntries(codes);
+}
+
+std::vector<uint32_t> ChunkCodec::Impl::EncodeLabels(const LabelCodes& codes, bool fixed_count,
+                                                     BitWriter* writer) const {
+  std::vector<uint32_t> places(codes.ids);
+  if (!coder.places().empty()) {
+    for (uint32_t& place : places) place = coder.places()[place];
   }
+  std::vector<uint32_t> lengths(codes.size());
+  for (size_t i = 0; i < codes.size(); ++i) {
+    const uint64_t begin = writer->num_bits();
+    coder.Encode(codes, i, places.data() + codes.offsets[i], fixed_count, writer);
+    lengths[i] = static_cast<uint32_t>(writer->num_bits() - begin);
+  }
+  return lengths;
+}
+
+uint64_t ChunkCodec::CountBits(const LabelCodes& codes) const {
+  BitWriter writer;
+  impl_->EncodeLabels(codes, CommonCount(codes) != 0, &writer);
+  return writer.num_bits();
 }
 
 std::string ChunkCodec::Encode(const ChunkPlace& place, const LabelCodes& codes) const {
-  if (codes.size() != place.num_labels) {
-    Fail(ErrorCode::kInternal, "{}: expected {} labels, found {}", Describe(place), place.num_labels, codes.size());
+  const bool windows = impl_->params.windows;
+  const size_t num_samples = windows ? codes.windows.size() - 1 : codes.size();
+  if (num_samples != place.num_samples) {
+    Fail(ErrorCode::kInternal, "{}: expected {} samples, found {}", Describe(place), place.num_samples, num_samples);
   }
-  uint32_t largest_count = 0;
-  bool fixed_count = true;
-  for (size_t i = 0; i < codes.size(); ++i) {
-    const uint32_t count = codes.offsets[i + 1] - codes.offsets[i];
-    fixed_count = fixed_count && (i == 0 || count == largest_count);
-    largest_count = std::max(largest_count, count);
-  }
-  uint16_t largest_code = 0;
-  for (const uint16_t code : codes.log_probs) largest_code = std::max(largest_code, code);
-  const unsigned count_width = fixed_count ? 0 : BitWidth(largest_count);
-  const unsigned id_width = BitWidth(params_.num_classes - 1);
-  const unsigned log_prob_width = BitWidth(largest_code);
-
   ByteWriter writer;
   writer.Put(place.epoch);
   writer.Put(place.chunk);
-  writer.Put(place.num_labels);
-  writer.Put(largest_count);
-  writer.Put(static_cast<uint8_t>(count_width));
-  writer.Put(static_cast<uint8_t>(id_width));
-  writer.Put(static_cast<uint8_t>(log_prob_width));
-  std::string payload = writer.Take();
-  BitPacker packer(&payload);
-  if (!fixed_count) {
-    for (size_t i = 0; i < codes.size(); ++i) packer.Put(codes.offsets[i + 1] - codes.offsets[i], count_width);
-    packer.Finish();
+  writer.Put(place.num_samples);
+  if (windows) {
+    std::vector<uint32_t> lengths(num_samples);
+    for (size_t i = 0; i < num_samples; ++i) lengths[i] = codes.windows[i + 1] - codes.windows[i];
+    PutColumn(lengths, &writer);
+    for (const uint64_t hash : codes.window_hashes) writer.Put(hash);
   }
-  for (const uint32_t id : codes.ids) packer.Put(id, id_width);
-  packer.Finish();
-  for (const uint16_t code : codes.log_probs) packer.Put(code, log_prob_width);
-  packer.Finish();
-  for (const uint16_t code : codes.tail_mass) packer.Put(code, 16);
+  const uint32_t fixed_count = CommonCount(codes);
+  BitWriter stream;
+  std::vector<uint32_t> lengths = impl_->EncodeLabels(codes, fixed_count != 0, &stream);
+  const uint32_t min_bits = lengths.empty() ? 0 : *std::min_element(lengths.begin(), lengths.end());
+  for (uint32_t& length : lengths) length -= min_bits;
+  writer.Put(fixed_count);
+  writer.Put(min_bits);
+  PutColumn(lengths, &writer);
+  std::string payload = writer.Take();
+  stream.AppendTo(&payload);
   return WrapRecord(RecordMagic::kChunk, payload);
 }
 
-LabelCodes ChunkCodec::Decode(const ChunkPlace& place, std::string_view record) const {
-  const ChunkColumns columns(params_, place, record);
-  LabelCodes codes;
-  uint64_t entry = 0;
-  for (size_t i = 0; i < place.num_labels; ++i) entry = columns.Append(i, entry, &codes);
-  return codes;
-}
-
-LabelCodes ChunkCodec::DecodeLabel(const ChunkPlace& place, std::string_view record, size_t index) const {
-  const ChunkColumns columns(params_, place, record);
-  LabelCodes codes;
-  columns.Append(index, columns.EntriesBefore(index), &codes);
-  return codes;
-}
-
-void UpdateContentDigest(const ChunkPlace& place, const LabelCodes& codes, Xxh3Stream* digest) {
-  ByteWriter writer;
-  writer.Put(place.epoch);
-  writer.Put(place.chunk);
-  writer.Put(place.num_labels);
-  for (size_t i = 0; i < codes.size(); ++i) {
-    writer.Put(codes.offsets[i + 1] - codes.offsets[i]);
-    for (uint32_t entry = codes.offsets[i]; entry < codes.offsets[i + 1]; ++entry) {
-      writer.Put(codes.ids[entry]);
-      writer.Put(codes.log_probs[entry]);
-    }
-    writer.Put(codes.tail_mass[i]);
+void ChunkCodec::Impl::DecodeLabels(const ChunkParts& parts, size_t begin, size_t end, LabelCodes* codes) const {
+  const auto sources = parts.Sources(begin, end);
+  codes->Reserve(sources.size(), parts.MostEntries(sources.size()));
+  const size_t damaged = coder.Decode(parts.stream(), sources, codes);
+  if (damaged < sources.size()) {
+    Fail(ErrorCode::kDataLoss, "{}, label {}: its bits are not a label", parts.what(), begin + damaged);
   }
-  digest->Update(writer.bytes().data(), writer.bytes().size());
+}
+
+LabelCodes ChunkCodec::Decode(const ChunkPlace& place, std::string_view record) const {
+  const std::string what = Describe(place);
+  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
+  parts.CheckStream();
+  LabelCodes codes;
+  impl_->DecodeLabels(parts, 0, parts.num_labels(), &codes);
+  codes.windows = parts.windows();
+  for (size_t i = 0; i + 1 < codes.windows.size(); ++i) codes.window_hashes.push_back(parts.WindowHash(i));
+  return codes;
+}
+
+void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, LabelBatch* labels,
+                              size_t temperature) const {
+  constexpr size_t kLabelsAtOnce = 32;  // the codes in between stay in the first cache
+  const std::string what = Describe(place);
+  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
+  parts.CheckStream();
+  labels->Reserve(parts.num_labels(), parts.MostEntries(parts.num_labels()));
+  LabelCodes codes;
+  for (size_t begin = 0; begin < parts.num_labels(); begin += kLabelsAtOnce) {
+    codes.Clear();
+    impl_->DecodeLabels(parts, begin, std::min(begin + kLabelsAtOnce, parts.num_labels()), &codes);
+    impl_->quantiser.Dequantise(codes, 0, codes.size(), temperature, labels);
+  }
+  parts.AppendWindows(labels);
+}
+
+LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
+  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, Describe(place)));
+  LabelCodes codes;
+  if (impl_->params.windows) {
+    impl_->DecodeLabels(parts, parts.windows()[index], parts.windows()[index + 1], &codes);
+    codes.windows = {0, static_cast<uint32_t>(codes.size())};
+    codes.window_hashes = {parts.WindowHash(index)};
+  } else {
+    impl_->DecodeLabels(parts, index, index + 1, &codes);
+  }
+  return codes;
 }
 
 }  // namespace decant

@@ -22,7 +22,7 @@ std::string WrapRecord(RecordMagic magic, std::string_view payload) {
   return writer.Take();
 }
 
-std::string_view UnwrapRecord(RecordMagic magic, std::string_view bytes, std::string_view what) {
+std::string_view RecordPayload(RecordMagic magic, std::string_view bytes, std::string_view what) {
   if (bytes.size() < kRecordOverheadBytes) {
     Fail(ErrorCode::kDataLoss, "{}: a record of {} bytes, where header and checksum alone take {}", what, bytes.size(),
          kRecordOverheadBytes);
@@ -45,8 +45,13 @@ std::string_view UnwrapRecord(RecordMagic magic, std::string_view bytes, std::st
     Fail(ErrorCode::kDataLoss, "{}: payload length: expected {} bytes, found {}", what, length,
          bytes.size() - kRecordOverheadBytes);
   }
-  const std::string_view payload = reader.GetBytes(length);
-  const uint64_t found = Xxh3(bytes.substr(0, kRecordHeaderBytes + length));
+  return reader.GetBytes(length);
+}
+
+std::string_view UnwrapRecord(RecordMagic magic, std::string_view bytes, std::string_view what) {
+  const std::string_view payload = RecordPayload(magic, bytes, what);
+  const uint64_t found = Xxh3(bytes.substr(0, kRecordHeaderBytes + payload.size()));
+  ByteReader reader(bytes.substr(kRecordHeaderBytes + payload.size()), what);
   const auto expected = reader.Get<uint64_t>();
   if (found != expected) {
     Fail(ErrorCode::kDataLoss, "{}: checksum: expected {:016x}, found {:016x}", what, expected, found);

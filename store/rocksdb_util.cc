@@ -34,6 +34,10 @@ std::string DatabasePath(const std::string& store_path) {
 std::string StagingPath(const std::string& store_path) {
   return store_path + "/staging";
 }
+std::string TablesPath(const std::string& store_path) {
+  return store_path + "/tables";
+}
+
 std::string SealPath(const std::string& store_path) {
   return store_path + "/seal";
 }

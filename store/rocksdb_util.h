@@ -17,9 +17,11 @@ inline constexpr char kLabelsFamily[] = "labels";
 inline constexpr char kSchemaKey[] = "schema";
 inline constexpr char kProvenanceKey[] = "provenance";
 
-// Parts of a store: the database, the span files that wait to be committed, the seal of a complete store.
+// Parts of a store: the database, the span files that wait to be committed, the codec tables, the seal of a complete
+// store.
 std::string DatabasePath(const std::string& store_path);
 std::string StagingPath(const std::string& store_path);
+std::string TablesPath(const std::string& store_path);
 std::string SealPath(const std::string& store_path);
 
 // Throws the Error for a RocksDB status that is not OK: the one place where RocksDB's errors become ours.

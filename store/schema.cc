@@ -1,5 +1,7 @@
 #include "decant/store/schema.h"
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "decant/base/error.h"
@@ -10,15 +12,39 @@ namespace {
 
 using nlohmann::json;
 
+// Names that reach the disk, in the order of the enumerations.
+constexpr std::array<const char*, 4> kValuesNames = {"log_probs", "fp16_probs", "bf16_logits", "fp16_logits"};
+constexpr std::array<const char*, 3> kSelectionNames = {"top_k", "top_p", "sample"};
+constexpr std::array<const char*, 2> kPriorNames = {"none", "learnt"};
+
+template <typename Enum, size_t N>
+Enum ParseName(const std::array<const char*, N>& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) Fail(ErrorCode::kDataLoss, "'{}' is not known to this build", name);
+  return static_cast<Enum>(found - names.begin());
+}
+
 json SchemaJson(const Schema& schema) {
+  const CodecParams& codec = schema.codec;
+  json selection = {{"kind", kSelectionNames[schema.selection.kind]}};
+  if (schema.selection.kind == Selection::kTopP) selection["p"] = schema.selection.p;
   return {
-      {"codec", {{"delta", schema.codec.delta}, {"name", "packed"}}},
+      {"codec",
+       {{"calibration_labels", schema.calibration.num_labels},
+        {"delta", codec.delta},
+        {"max_delta", codec.max_delta},
+        {"prior", kPriorNames[static_cast<size_t>(schema.calibration.prior)]},
+        {"record_order", codec.record_order},
+        {"tables", schema.tables ? "sha256:" + Sha256Hex(EncodeTables(codec, *schema.tables)) : ""},
+        {"values", kValuesNames[static_cast<size_t>(codec.values)]}}},
       {"dataset", schema.dataset},
       {"labels",
-       {{"k", schema.codec.k},
-        {"num_classes", schema.codec.num_classes},
-        {"selection", "top_k"},
-        {"temperature", schema.temperature}}},
+       {{"k", codec.k},
+        {"num_classes", codec.num_classes},
+        {"selection", selection},
+        {"temperatures", codec.temperatures},
+        {"true_label", codec.true_label},
+        {"windows", codec.windows}}},
       {"layout",
        {{"chunk_size", schema.layout.chunk_size},
         {"num_epochs", schema.layout.num_epochs},
@@ -60,23 +86,26 @@ void Compare(const std::string& path, const json* expected, const json* found,
 
 void ValidateSchema(const Schema& schema) {
   schema.layout.Validate();
-  const ChunkCodec codec(schema.codec);  // checks num_classes, k and delta
+  MakeCodec(schema);  // checks the codec's part
   constexpr uint64_t kMaxChunkEntries = uint64_t{1} << 29;
   if (uint64_t{schema.layout.chunk_size} * schema.codec.k > kMaxChunkEntries) {
     Fail(ErrorCode::kInvalidArgument, "labels.chunk_size {} x labels.k {} is more than 2^29 entries in a chunk",
          schema.layout.chunk_size, schema.codec.k);
   }
-  if (!(schema.temperature > 0 && schema.temperature < 1e6)) {
-    Fail(ErrorCode::kInvalidArgument, "labels.temperature is {}, but must be above 0 and below 10^6",
-         schema.temperature);
+  if (schema.selection.kind == Selection::kTopP && !(schema.selection.p > 0 && schema.selection.p < 1)) {
+    Fail(ErrorCode::kInvalidArgument, "labels.p is {}, but must be above 0 and below 1", schema.selection.p);
   }
+}
+
+ChunkCodec MakeCodec(const Schema& schema) {
+  return schema.tables ? ChunkCodec(schema.codec, *schema.tables) : ChunkCodec(schema.codec);
 }
 
 std::string SchemaText(const Schema& schema) {
   return Dump(SchemaJson(schema));
 }
 
-Schema ParseSchema(std::string_view text) {
+Schema ParseSchema(std::string_view text, std::string_view tables) {
   try {
     const json object = json::parse(text);
     Schema schema;
@@ -86,16 +115,30 @@ Schema ParseSchema(std::string_view text) {
     schema.layout.span_chunks = object.at("layout").at("span_chunks");
     schema.codec.num_classes = object.at("labels").at("num_classes");
     schema.codec.k = object.at("labels").at("k");
-    schema.codec.delta = object.at("codec").at("delta");
-    schema.temperature = object.at("labels").at("temperature");
+    schema.codec.temperatures = object.at("labels").at("temperatures").get<std::vector<double>>();
+    schema.codec.true_label = object.at("labels").at("true_label");
+    schema.codec.windows = object.at("labels").at("windows");
+    const json& selection = object.at("labels").at("selection");
+    schema.selection.kind = ParseName<Selection::Kind>(kSelectionNames, selection.at("kind"));
+    schema.selection.p = selection.value("p", 0.0);
+    const json& codec = object.at("codec");
+    schema.codec.values = ParseName<Values>(kValuesNames, codec.at("values"));
+    schema.codec.delta = codec.at("delta");
+    schema.codec.max_delta = codec.at("max_delta");
+    schema.codec.record_order = codec.at("record_order");
+    schema.calibration.num_labels = codec.at("calibration_labels");
+    schema.calibration.prior = ParseName<Prior>(kPriorNames, codec.at("prior"));
     schema.seed = object.at("seed");
     schema.dataset = object.at("dataset");
     schema.order = object.at("order");
     schema.views = object.at("views");
     schema.teacher = object.at("teacher");
+    schema.tables = std::make_shared<CodecTables>(ParseTables(schema.codec, tables));
     ValidateSchema(schema);
-    // A name, a selection or a field that this build does not know would be lost here: refuse it.
-    if (SchemaText(schema) != text) Fail(ErrorCode::kDataLoss, "written by another version of decant: {}", text);
+    // A field that this build does not know would be lost here, and other tables decode to other labels: refuse them.
+    if (SchemaText(schema) != text) {
+      Fail(ErrorCode::kDataLoss, "written by another version of decant, or with other codec tables: {}", text);
+    }
     return schema;
   } catch (const json::exception& error) {
     Fail(ErrorCode::kDataLoss, "schema: {}", error.what());

@@ -16,7 +16,7 @@ struct SpanWriter::Impl {
   Impl(const Schema& a_schema, const std::string& store_path, const Span& a_span, const std::string& attempt)
       : schema(a_schema),
         span(a_span),
-        codec(a_schema.codec),
+        codec(MakeCodec(a_schema)),
         directory(StagingPath(store_path)),
         path(fmt::format("{}/span-{:06}-{}.sst", directory, a_span.index, attempt)),
         file(rocksdb::EnvOptions(), StoreOptions()),
@@ -53,16 +53,15 @@ void SpanWriter::AddChunk(const LabelBatch& labels) {
   }
   const ChunkPlace place = {.epoch = self.span.epoch,
                             .chunk = self.next_chunk,
-                            .num_labels = self.schema.layout.ChunkLabels(self.next_chunk)};
-  if (labels.size() != place.num_labels) {
-    Fail(ErrorCode::kInvalidArgument, "chunk {} of epoch {}: expected {} labels, found {}", place.chunk, place.epoch,
-         place.num_labels, labels.size());
+                            .num_samples = self.schema.layout.ChunkLabels(self.next_chunk)};
+  const size_t num_samples = self.schema.codec.windows ? labels.window_hashes.size() : labels.size();
+  if (num_samples != place.num_samples) {
+    Fail(ErrorCode::kInvalidArgument, "chunk {} of epoch {}: expected labels of {} samples, found {}", place.chunk,
+         place.epoch, place.num_samples, num_samples);
   }
-  const LabelCodes codes = self.codec.Quantise(labels);
-  LabelBatch stored;
-  self.codec.Dequantise(codes, 0, codes.size(), &stored);
-  for (size_t i = 0; i < labels.size(); ++i) {
-    const double kl = KlDivergence(labels, i, stored, i);
+  std::vector<double> divergences;
+  const LabelCodes codes = self.codec.Quantise(labels, &divergences);
+  for (const double kl : divergences) {
     self.trailer.kl_sum += kl;
     self.trailer.kl_max = std::max(self.trailer.kl_max, kl);
   }

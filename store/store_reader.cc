@@ -28,7 +28,7 @@ ChunkPlace StoreReader::Impl::Place(uint32_t epoch, uint64_t chunk) const {
     Fail(ErrorCode::kInvalidArgument, "{}: chunk {} of epoch {}: the store has {} epochs of {} chunks", path, chunk,
          epoch, layout.num_epochs, layout.chunks_per_epoch());
   }
-  return {.epoch = epoch, .chunk = chunk, .num_labels = layout.ChunkLabels(chunk)};
+  return {.epoch = epoch, .chunk = chunk, .num_samples = layout.ChunkLabels(chunk)};
 }
 
 std::string StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) const {
@@ -62,7 +62,7 @@ StoreReader::StoreReader(const std::string& path) : impl_(std::make_unique<Impl>
          "{}: sealed as complete, but its schema is missing; `decant verify` tells what is damaged", path);
   }
   if (!self.schema) Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
-  self.codec.emplace(self.schema->codec);
+  self.codec.emplace(MakeCodec(*self.schema));
   self.ledger = ReadLedger(self.database, self.schema->layout, path);
   if (self.digest && num_committed_spans() < self.schema->layout.num_spans()) {
     Fail(ErrorCode::kDataLoss,
@@ -96,8 +96,7 @@ uint64_t StoreReader::num_committed_spans() const {
 
 void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const {
   const ChunkPlace place = impl_->Place(epoch, chunk);
-  const LabelCodes codes = impl_->codec->Decode(place, impl_->Record(epoch, chunk));
-  impl_->codec->Dequantise(codes, 0, codes.size(), labels);
+  impl_->codec->DecodeLabels(place, impl_->Record(epoch, chunk), labels);
 }
 
 void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const {
@@ -107,8 +106,8 @@ void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* label
          impl_->schema->layout.num_samples);
   }
   const ChunkPlace place = impl_->Place(epoch, position / chunk_size);
-  const LabelCodes codes = impl_->codec->DecodeLabel(place, impl_->Record(epoch, place.chunk), position % chunk_size);
-  impl_->codec->Dequantise(codes, 0, 1, labels);
+  const LabelCodes codes = impl_->codec->DecodeSample(place, impl_->Record(epoch, place.chunk), position % chunk_size);
+  impl_->codec->Dequantise(codes, 0, codes.size(), labels);
 }
 
 }  // namespace decant

@@ -12,7 +12,9 @@ namespace decant {
 std::optional<Schema> ReadSchema(const Database& database, const std::string& path) {
   std::string record;
   if (!GetValue(database.db.get(), database.meta, kSchemaKey, &record, path)) return std::nullopt;
-  Schema schema = ParseSchema(UnwrapRecord(RecordMagic::kSchema, record, path + ": schema"));
+  const std::string tables = ReadFile(TablesPath(path));
+  Schema schema = ParseSchema(UnwrapRecord(RecordMagic::kSchema, record, path + ": schema"),
+                              UnwrapRecord(RecordMagic::kTables, tables, TablesPath(path)));
   if (GetValue(database.db.get(), database.meta, kProvenanceKey, &record, path)) {
     const std::string what = path + ": provenance";
     schema.provenance = nlohmann::json::parse(UnwrapRecord(RecordMagic::kProvenance, record, what), nullptr,
@@ -20,6 +22,10 @@ std::optional<Schema> ReadSchema(const Database& database, const std::string& pa
     if (schema.provenance.is_discarded()) Fail(ErrorCode::kDataLoss, "{}: not JSON", what);
   }
   return schema;
+}
+
+void WriteTables(const std::string& path, const Schema& schema) {
+  WriteFileAtomically(TablesPath(path), WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
 }
 
 std::optional<std::string> ReadSeal(const std::string& path) {

@@ -15,6 +15,8 @@ namespace decant {
 
 // nullopt when the store has no schema yet: its creator died at once.
 std::optional<Schema> ReadSchema(const Database& database, const std::string& path);
+// The codec tables of a schema, in a file that whoever writes spans can read too.
+void WriteTables(const std::string& path, const Schema& schema);
 // The seal of a complete store: its digest, in a file beside the database, so that it outlives damage there. nullopt
 // when the store is not sealed.
 std::optional<std::string> ReadSeal(const std::string& path);

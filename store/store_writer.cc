@@ -28,15 +28,17 @@ void RefuseDifference(const std::string& path, const Schema& stored, const Schem
        text);
 }
 
-// A directory that holds something else is not taken over. One with the staging folder alone is a store whose creator
-// died at once.
+// A directory that holds something else is not taken over. One with the staging folder and codec tables alone is a
+// store whose creator died at once.
 void RefuseForeignDirectory(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!fs::exists(path, error) || fs::exists(DatabasePath(path), error)) return;
   bool foreign = !fs::is_directory(path, error);
   if (!foreign) {
-    for (const auto& entry : fs::directory_iterator(path)) foreign = foreign || entry.path() != StagingPath(path);
+    for (const auto& entry : fs::directory_iterator(path)) {
+      foreign = foreign || (entry.path() != StagingPath(path) && entry.path() != TablesPath(path));
+    }
   }
   if (foreign) Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
 }
@@ -55,13 +57,15 @@ struct StoreWriter::Impl {
   void Flush() { CheckStatus(database.db->Flush({}, database.meta), "write to", path); }
 
   const std::string path;
-  const Schema schema;
+  Schema schema;
   Database database;
   std::set<uint64_t> missing;
 };
 
-StoreWriter::StoreWriter(const std::string& path, const Schema& schema) : impl_(std::make_unique<Impl>(path, schema)) {
+StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const Calibrator& calibrate)
+    : impl_(std::make_unique<Impl>(path, requested)) {
   Impl& self = *impl_;
+  Schema& schema = self.schema;
   ValidateSchema(schema);
   RefuseForeignDirectory(path);
   // A sealed store that is damaged is refused before RocksDB opens it for writing and tidies up what it does not know.
@@ -78,9 +82,14 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& schema) : impl_(
 
   const std::optional<Schema> stored = ReadSchema(self.database, path);
   if (stored) {
+    if (!schema.tables) schema.tables = stored->tables;
     RefuseDifference(path, *stored, schema);
   } else {
+    if (!schema.tables) {
+      schema.tables = std::make_shared<CodecTables>(calibrate ? calibrate() : DefaultTables(schema.codec));
+    }
     const std::string provenance = schema.provenance.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    WriteTables(path, schema);
     self.Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, provenance));
     self.Put(kSchemaKey, WrapRecord(RecordMagic::kSchema, SchemaText(schema)));
     self.Flush();
@@ -98,6 +107,10 @@ StoreWriter::~StoreWriter() = default;
 
 std::string RocksDbVersion() {
   return rocksdb::GetRocksVersionAsString(/*with_patch=*/true);
+}
+
+const Schema& StoreWriter::schema() const {
+  return impl_->schema;
 }
 
 std::vector<uint64_t> StoreWriter::MissingSpans() const {

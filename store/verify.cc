@@ -119,7 +119,7 @@ void Verifier::CheckFiles() {
   });
   schema_ = ReadSchema(database_, path_);
   if (!schema_) Fail(ErrorCode::kDataLoss, "the store has no schema");
-  codec_.emplace(schema_->codec);
+  codec_.emplace(MakeCodec(*schema_));
   const Layout& layout = schema_->layout;
   report_.num_spans = layout.num_spans();
   for (const auto& file : files) {

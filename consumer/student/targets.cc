@@ -36,7 +36,7 @@ class StoredTargets : public Targets {
   }
   uint64_t num_samples() const override { return store_->schema().layout.num_samples; }
   uint32_t num_classes() const override { return store_->schema().codec.num_classes; }
-  double temperature() const override { return store_->schema().temperature; }
+  double temperature() const override { return store_->schema().codec.temperatures.front(); }
   void StartAt(uint32_t epoch) override {
     const StreamOptions options = {.batch_size = options_.batch_size, .num_epochs = options_.num_epochs};
     stream_ = std::make_unique<Stream>(store_, options,

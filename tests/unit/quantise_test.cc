@@ -9,7 +9,7 @@
 namespace decant {
 namespace {
 
-constexpr CodecParams kParams = {.num_classes = 10, .k = 3, .delta = 0.25};
+const CodecParams kParams = {.num_classes = 10, .k = 3, .delta = 0.25};
 
 // One label with these entries.
 LabelBatch OneLabel(std::vector<uint32_t> ids, std::vector<float> log_probs, float tail) {
@@ -37,10 +37,7 @@ TEST_F(QuantiseTest, RejectsIdNotBelowNumClasses) {
   ExpectRefused(OneLabel({1, 10}, {half_, half_}, 0), "label 0, entry 1: class id 10");
 }
 TEST_F(QuantiseTest, RejectsEqualIds) {
-  ExpectRefused(OneLabel({4, 4}, {half_, half_}, 0), "label 0, entry 1: class id 4");
-}
-TEST_F(QuantiseTest, RejectsDescendingIds) {
-  ExpectRefused(OneLabel({4, 3}, {half_, half_}, 0), "label 0, entry 1: class id 3");
+  ExpectRefused(OneLabel({4, 4}, {half_, half_}, 0), "label 0: class id 4 comes twice");
 }
 TEST_F(QuantiseTest, RejectsPositiveLogProbability) {
   ExpectRefused(OneLabel({4}, {1e-6f}, 0), "label 0, entry 0: log-probability");

@@ -17,13 +17,13 @@ namespace decant {
 inline Schema SmallSchema(uint32_t num_epochs = 2) {
   Schema schema;
   schema.layout = {.num_samples = 22, .num_epochs = num_epochs, .chunk_size = 4, .span_chunks = 2};
-  schema.codec = {.num_classes = 10, .k = 3, .delta = 0.125};
-  schema.temperature = 2;
+  schema.codec = {.num_classes = 10, .k = 3, .delta = 0.125, .temperatures = {2}};
   schema.seed = 5;
   schema.dataset = {{"kind", "array"}, {"fingerprint", "abc"}};
   schema.order = {{"kind", "global"}, {"version", 1}};
   schema.teacher = {{"digest", "def"}};
   schema.provenance = {{"host", "here"}};
+  schema.tables = std::make_shared<CodecTables>(DefaultTables(schema.codec));
   return schema;
 }
 

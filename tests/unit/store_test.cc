@@ -305,7 +305,7 @@ class SpanWriterTest : public StoreTest {
 TEST_F(SpanWriterTest, RefusesAWrongNumberOfLabels) {
   SpanWriter writer(schema_, path_, schema_.layout.SpanAt(2), "a");
   EXPECT_THAT([&] { writer.AddChunk(LabelsOfChunk(schema_, 0, 5)); },
-              FailsWith(ErrorCode::kInvalidArgument, "chunk 4 of epoch 0: expected 4 labels"));
+              FailsWith(ErrorCode::kInvalidArgument, "chunk 4 of epoch 0: expected labels of 4 samples"));
 }
 
 TEST_F(SpanWriterTest, RefusesAChunkTooManyOrTooFew) {

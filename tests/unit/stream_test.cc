@@ -217,6 +217,7 @@ class LargeStreamTest : public StreamTest {
     Schema schema = SmallSchema(1);
     schema.layout = {.num_samples = 1600, .num_epochs = 1, .chunk_size = 400, .span_chunks = 2};
     schema.codec = {.num_classes = 1000, .k = 100, .delta = 0x1p-8};
+    schema.tables = nullptr;
     return schema;
   }
   // Changes a byte of the file of span 1 (chunks 2 and 3) in place.

@@ -1,78 +1,61 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "decant/base/hash.h"
+#include "decant/store/codec_params.h"
+#include "decant/store/codec_tables.h"
+#include "decant/store/label_codes.h"
 #include "decant/store/soft_label.h"
 
 namespace decant {
 
-// What a chunk needs to be read: the binding part of the schema that the codec uses.
-struct CodecParams {
-  uint32_t num_classes = 0;  // ids are below it
-  uint32_t k = 0;            // the most entries of a label, 1 <= k <= num_classes
-  double delta = 0;          // step of the log-probabilities and of log tail mass, nats
-};
-
-// Where a chunk belongs; it is written into the chunk, so that a misplaced one is found.
-struct ChunkPlace {
-  uint32_t epoch = 0;
-  uint64_t chunk = 0;
-  uint32_t num_labels = 0;
-};
-
-// Codes of quantised labels, in the rows of LabelBatch. Digests are taken over these, never over packed bytes.
-struct LabelCodes {
-  std::vector<uint32_t> offsets = {0};  // [size() + 1]
-  std::vector<uint32_t> ids;            // [num_entries]
-  std::vector<uint16_t> log_probs;      // [num_entries] round(-log p / delta)
-  std::vector<uint16_t> tail_mass;      // [size()] round(-log tail / delta); kNoTail for a tail of 0
-
-  size_t size() const { return tail_mass.size(); }
-};
-
-inline constexpr uint16_t kNoTail = 0xffff;
-inline constexpr uint16_t kLargestCode = 0xfffe;
-
-// Packs a chunk's soft labels into bytes and back. The error is bounded: log-probabilities and log tail mass are
-// rounded to multiples of delta, so each is off by at most delta / 2, and decoding normalises the listed classes
-// together with the tail. By Hoeffding's lemma KL(teacher || decoded) <= delta^2 / 8 (nats, the tail as one bucket;
-// float32 labels add up to 5e-7 of rounding); see docs/format.md. Logarithms below -65534 delta are stored as that:
-// their mass is nil. Any label of a chunk can be decoded alone. Immutable: safe to share between threads.
+// Packs a chunk's soft labels into bytes and back. The error of rounded log-probabilities is bounded: each, and log
+// tail mass, is off by at most half a step, and decoding normalises the listed classes together with the tail, so that
+// KL(teacher || decoded) <= KlBound() for every label (nats, the tail as one bucket; float32 labels add up to 5e-7 of
+// rounding); docs/format.md has the proof. Any label of a chunk can be decoded alone. Immutable: safe to share between
+// threads; copies share their tables.
 class ChunkCodec {
  public:
-  // kInvalidArgument when 1 <= k <= num_classes or 2^-10 <= delta <= 1 does not hold.
+  // With the default tables. kInvalidArgument for parameters that no store can have.
   explicit ChunkCodec(const CodecParams& params);
+  // With the tables of a store.
+  ChunkCodec(const CodecParams& params, const CodecTables& tables);
 
-  const CodecParams& params() const { return params_; }
-  // The guarantee above: delta^2 / 8.
-  double KlBound() const { return params_.delta * params_.delta / 8; }
+  const CodecParams& params() const;
+  // delta^2 / 8 for steps of one size; 0 for exact values.
+  double KlBound() const;
 
-  // Rounds labels to codes. kInvalidArgument, naming label and entry, for ids that do not ascend or are not below
-  // num_classes, for more than k entries or none, for log-probabilities above 0 or NaN, for a tail outside [0, 1],
-  // for mass (listed and tail) that is not 1 to 1e-3.
-  LabelCodes Quantise(const LabelBatch& labels) const;
-  // Appends the labels [begin, end) of `codes` to `labels`.
-  void Dequantise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels) const;
+  // Turns labels into codes. Appends KL(teacher || stored) of each label, nats, to `kl` unless it is null.
+  // kInvalidArgument, naming label and entry, for class ids that are not below num_classes or come twice, for more than
+  // k entries or none, for log-probabilities above 0 or NaN, for a tail outside [0, 1], for mass (listed and tail) that
+  // is not 1 to 1e-3, for columns that the store has not or lacks, for values that an exact store cannot hold.
+  LabelCodes Quantise(const LabelBatch& labels, std::vector<double>* kl = nullptr) const;
+  // Appends the labels [begin, end) of `codes` to `labels`, at the temperature of that index.
+  void Dequantise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels, size_t temperature = 0) const;
+  // Puts the entries of each label into the order in which this codec lists classes: what Quantise() does, for codes
+  // that come from elsewhere.
+  void SortEntries(LabelCodes* codes) const;
 
-  // The record of a chunk (docs/format.md). `codes.size()` must be `place.num_labels`.
+  // The record of a chunk (docs/format.md).
   std::string Encode(const ChunkPlace& place, const LabelCodes& codes) const;
   // All labels of a chunk. Any damage is kDataLoss and names the place and what was found there.
   LabelCodes Decode(const ChunkPlace& place, std::string_view record) const;
-  // Label `index` < place.num_labels alone, without decoding the others.
-  LabelCodes DecodeLabel(const ChunkPlace& place, std::string_view record, size_t index) const;
+  // The same, appended to `labels` as log-probabilities at the temperature of that index: faster than both in turn.
+  void DecodeLabels(const ChunkPlace& place, std::string_view record, LabelBatch* labels, size_t temperature = 0) const;
+  // The labels of sample `index` < place.num_samples alone, one unless the store is of windows, without decoding the
+  // others. Does not read the whole record and so does not check its checksum: for records whose bytes were checked
+  // already, as RocksDB does when it reads a block.
+  LabelCodes DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const;
+
+  // Bits of the labels' entropy-coded streams, without the chunk around them: what calibration minimises.
+  uint64_t CountBits(const LabelCodes& codes) const;
 
  private:
-  CodecParams params_;
-  std::vector<double> probs_;  // [code] exp(-delta * code), until it vanishes
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
 };
-
-// Feeds the content of a chunk (place, ids, codes) to a digest. Equal labels give equal digests, however they are
-// packed.
-void UpdateContentDigest(const ChunkPlace& place, const LabelCodes& codes, Xxh3Stream* digest);
 
 }  // namespace decant

@@ -15,6 +15,7 @@ enum class RecordMagic : uint32_t {
   kChunk = 0x4b484344,       // "DCHK"
   kTrailer = 0x4c525444,     // "DTRL"
   kSeal = 0x4c455344,        // "DSEL"
+  kTables = 0x4c425444,      // "DTBL"
 };
 
 // The version that this build writes, and the oldest that it reads.
@@ -29,5 +30,7 @@ std::string WrapRecord(RecordMagic magic, std::string_view payload);
 // The payload of a record, a view into `bytes`. Checks length, magic, version, flags and checksum, in this order; each
 // failure is kDataLoss with `what` (a place: "chunk 3 of epoch 1"), expected and found.
 std::string_view UnwrapRecord(RecordMagic magic, std::string_view bytes, std::string_view what);
+// The same without the checksum, which takes reading all of it.
+std::string_view RecordPayload(RecordMagic magic, std::string_view bytes, std::string_view what);
 
 }  // namespace decant

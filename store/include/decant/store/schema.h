@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,14 +13,38 @@
 
 namespace decant {
 
+// Which classes of a distribution a label lists.
+struct Selection {
+  enum Kind : uint8_t {
+    kTopK,    // the k likeliest; of equal ones the smaller id
+    kTopP,    // the fewest that have the probability `p` together, at most k
+    kSample,  // k by threshold sampling: unbiased
+  };
+  Kind kind = kTopK;
+  double p = 0;
+
+  bool operator==(const Selection&) const = default;
+};
+
+// From what the codec tables were learnt.
+struct Calibration {
+  uint32_t num_labels = 0;  // 0: the default tables
+  Prior prior = Prior::kLearnt;
+
+  bool operator==(const Calibration&) const = default;
+};
+
 // What a store means. Written once, before the first span. The binding part must be equal on resume, field by field;
 // `provenance` is recorded and reported.
 struct Schema {
   // Binding, used by the store itself.
   Layout layout;
   CodecParams codec;
-  double temperature = 1;  // the labels are softmax(logits / temperature)
-  uint64_t seed = 0;       // key of orders and views
+  Selection selection;
+  Calibration calibration;
+  uint64_t seed = 0;  // key of orders, views and samples
+  // Frozen with the rest; a schema that is still to be compared with a store's may lack them.
+  std::shared_ptr<const CodecTables> tables;
 
   // Binding, objects that the folders above the store fill and understand.
   nlohmann::json dataset = nlohmann::json::object();  // data/: kind, fingerprint, shape
@@ -34,11 +59,14 @@ struct Schema {
 
 // kInvalidArgument, naming the key, when no store can have this schema.
 void ValidateSchema(const Schema& schema);
+// The codec of a store. With the default tables when the schema has none.
+ChunkCodec MakeCodec(const Schema& schema);
 
 // The binding part as JSON: keys in alphabetical order, no spaces. Equal schemas give equal texts.
 std::string SchemaText(const Schema& schema);
-// Reads SchemaText(); kDataLoss for anything else. `provenance` stays empty.
-Schema ParseSchema(std::string_view text);
+// Reads SchemaText() and EncodeTables(), which belong together by the tables' digest in the text; kDataLoss for
+// anything else. `provenance` stays empty.
+Schema ParseSchema(std::string_view text, std::string_view tables);
 // SHA-256 of SchemaText(), hexadecimal.
 std::string SchemaDigest(const Schema& schema);
 

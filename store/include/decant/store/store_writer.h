@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,12 +17,16 @@ class StoreWriter {
  public:
   // Creates the store at `path`, or opens it to go on. An existing store whose schema differs is kMismatch with every
   // field that differs (expected: the store's, found: `schema`'s). Removes what dead writers left in the staging
-  // folder.
-  StoreWriter(const std::string& path, const Schema& schema);
+  // folder. Codec tables that `schema` lacks are the existing store's; those of a new store come from `calibrate`, or
+  // are the default ones.
+  using Calibrator = std::function<CodecTables()>;
+  StoreWriter(const std::string& path, const Schema& schema, const Calibrator& calibrate = {});
   ~StoreWriter();
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
+  // Complete, with codec tables.
+  const Schema& schema() const;
   // Spans without a ledger entry, ascending.
   std::vector<uint64_t> MissingSpans() const;
   uint64_t num_committed() const;

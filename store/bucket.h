@@ -1,0 +1,47 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "bit_stream.h"
+#include "huffman.h"
+
+namespace decant {
+
+// Unsigned integers as a symbol, which is entropy coded, and low bits, which are not: values below 2^(M + 1) have a
+// symbol each, every octave above has 2^M symbols and so keeps M bits after the leading one.
+template <unsigned kMantissaBits>
+struct Bucket {
+  static constexpr unsigned kDirect = 2u << kMantissaBits;
+
+  static unsigned Symbol(uint32_t value) {
+    if (value < kDirect) return value;
+    const unsigned shift = BitWidth(value) - 1 - kMantissaBits;
+    return (shift << kMantissaBits) + (value >> shift);
+  }
+  static constexpr unsigned ExtraBits(unsigned symbol) { return symbol < kDirect ? 0 : (symbol >> kMantissaBits) - 1; }
+  // The smallest value of a symbol.
+  static constexpr uint32_t Base(unsigned symbol) {
+    if (symbol < kDirect) return symbol;
+    const uint64_t mantissa = (1u << kMantissaBits) | (symbol & ((1u << kMantissaBits) - 1));
+    return static_cast<uint32_t>(mantissa << ExtraBits(symbol));
+  }
+};
+
+// Codes, which have at most 17 bits: 32 + 16 x 12 symbols. Gaps between classes, 32 bits: 16 + 8 x 28 symbols.
+using CodeBucket = Bucket<4>;
+using GapBucket = Bucket<3>;
+
+inline constexpr unsigned kNumCodeSymbols = 224;
+inline constexpr unsigned kNumGapSymbols = 240;
+
+template <typename B>
+constexpr SymbolRanges MakeRanges(unsigned num_symbols) {
+  SymbolRanges ranges{};
+  for (unsigned symbol = 0; symbol < num_symbols; ++symbol) ranges[symbol] = {B::Base(symbol), B::ExtraBits(symbol)};
+  return ranges;
+}
+inline constexpr SymbolRanges kCodeRanges = MakeRanges<CodeBucket>(kNumCodeSymbols);
+inline constexpr SymbolRanges kGapRanges = MakeRanges<GapBucket>(kNumGapSymbols);
+
+}  // namespace decant

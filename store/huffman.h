@@ -1,0 +1,59 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "bit_stream.h"
+
+namespace decant {
+
+// Canonical Huffman codes of at most 11 bits for symbols below 255. A symbol without a code is written as the escape
+// code and 8 plain bits, so that a table made from a sample codes everything.
+inline constexpr unsigned kMaxCodeBits = 10;
+inline constexpr unsigned kNumSymbols = 256;
+inline constexpr unsigned kEscape = 255;
+
+using SymbolCounts = std::array<uint64_t, kNumSymbols>;
+using CodeLengths = std::array<uint8_t, kNumSymbols>;  // bits; 0: no code
+
+// Lengths that code `counts` in the fewest bits (package-merge: Larmore and Hirschberg 1990). The escape and at least
+// one symbol always have a code.
+CodeLengths MakeCodeLengths(const SymbolCounts& counts);
+// kDataLoss with `what` unless the lengths belong to a complete prefix code that has the escape.
+void CheckCodeLengths(const CodeLengths& lengths, std::string_view what);
+
+class HuffmanEncoder {
+ public:
+  HuffmanEncoder() = default;
+  explicit HuffmanEncoder(const CodeLengths& lengths);
+
+  void Put(unsigned symbol, BitWriter* writer) const {
+    const Code code = codes_[symbol];
+    writer->Put(code.bits, code.length);
+  }
+  unsigned Bits(unsigned symbol) const { return codes_[symbol].length; }
+
+ private:
+  struct Code {
+    uint32_t bits = 0;
+    uint32_t length = 0;
+  };
+  std::array<Code, kNumSymbols> codes_{};  // escapes included
+};
+
+// By the next kMaxCodeBits bits: the code's length (8 bits), the number of plain bits after it (8 bits), and what to
+// add to them (16 bits). When there are kRarePlainBits, the number is not that simple: the upper 16 bits are its
+// symbol.
+using DecodeTable = std::array<uint32_t, 1u << kMaxCodeBits>;
+inline constexpr unsigned kRarePlainBits = 0xff;
+
+// What a symbol stands for: numbers from `base` on, told apart by plain bits.
+struct SymbolRange {
+  uint32_t base = 0;
+  uint32_t plain_bits = 0;
+};
+using SymbolRanges = std::array<SymbolRange, kNumSymbols>;
+void FillDecodeTable(const CodeLengths& lengths, const SymbolRanges& ranges, DecodeTable* table);
+
+}  // namespace decant

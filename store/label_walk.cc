@@ -1,0 +1,178 @@
+#include "label_walk.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "bucket.h"
+#include "label_numbers.h"
+
+// Compiled twice where the compiler can: for processors with the shifts of BMI2, and for all others.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define DECANT_MULTIVERSION __attribute__((target_clones("bmi2", "default")))
+#else
+#define DECANT_MULTIVERSION
+#endif
+
+namespace decant {
+namespace {
+
+constexpr unsigned kIndexMask = (1u << kMaxCodeBits) - 1;
+
+// What changes from entry to entry, in registers.
+struct Lane {
+  uint64_t position = 0;
+  uint64_t distance = 0;
+};
+
+struct Source {
+  BitReader reader;
+  const EntryDecoder* decoders;
+};
+
+// Bits that one entry can take.
+constexpr uint64_t kMostEntryBits = 2 * (kMaxCodeBits + 8) + 28 + 12;
+constexpr size_t kStepsPerCheck = 16;
+
+// A number that a table's entry alone does not tell. By value, so that positions stay in registers.
+struct RareNumber {
+  uint64_t end;
+  uint32_t value;
+};
+[[gnu::noinline, gnu::cold]] RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t entry,
+                                                      uint64_t position) {
+  position += entry & 0xff;
+  unsigned symbol = entry >> 16;
+  if (symbol == kEscape) symbol = reader.Get(&position, 8);
+  const uint32_t value = ranges[symbol].base + reader.Get(&position, ranges[symbol].plain_bits);
+  return {position, value};
+}
+
+// `kInside`: the entry lies inside the stream for certain.
+template <bool kInside>
+[[gnu::always_inline]] inline void Step(const Source& source, Lane* lane, WalkEntry* entry) {
+  const auto peek = [&] {
+    return kInside ? source.reader.PeekInside(lane->position) : source.reader.Peek(lane->position);
+  };
+  const EntryDecoder& decoder = source.decoders[DistanceContext(lane->distance)];
+  uint64_t window = peek();
+  const uint32_t gap = decoder.gap[window & kIndexMask];
+  const unsigned gap_bits = gap & 0xff;
+  const unsigned gap_plain_bits = gap >> 8 & 0xff;
+  if (gap_plain_bits == kRarePlainBits) [[unlikely]] {
+    const RareNumber number = GetRareNumber(source.reader, kGapRanges, gap, lane->position);
+    lane->distance += uint64_t{1} + number.value;
+    lane->position = number.end;
+    window = peek();
+  } else {
+    lane->distance += 1 + (gap >> 16) + LowBits(window >> gap_bits, gap_plain_bits);
+    lane->position += gap_bits + gap_plain_bits;
+    window >>= gap_bits + gap_plain_bits;  // 57 bits hold a gap of 11 + 24 and a value of 11 + 11
+  }
+  const uint32_t value = decoder.value[window & kIndexMask];
+  const unsigned value_bits = value & 0xff;
+  const unsigned value_plain_bits = value >> 8 & 0xff;
+  entry->distance = static_cast<uint32_t>(lane->distance);
+  if (value_plain_bits == kRarePlainBits) [[unlikely]] {
+    const RareNumber number = GetRareNumber(source.reader, kCodeRanges, value, lane->position);
+    entry->drop = number.value;
+    lane->position = number.end;
+  } else {
+    entry->drop = (value >> 16) + static_cast<uint32_t>(LowBits(window >> value_bits, value_plain_bits));
+    lane->position += value_bits + value_plain_bits;
+  }
+}
+
+// Each entry waits for the bits of the one before it, so labels are read side by side.
+DECANT_MULTIVERSION void StepLanes(const Source& source_in_memory, size_t num_steps, Lane* lanes, WalkEntry* entries) {
+  const Source source = source_in_memory;
+  Lane a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3];
+  while (num_steps > 0) {
+    const size_t run = std::min(num_steps, kStepsPerCheck);
+    const WalkEntry* const end = entries + run * kNumLanes;
+    const uint64_t farthest = std::max(std::max(a.position, b.position), std::max(c.position, d.position));
+    if (farthest + kStepsPerCheck * kMostEntryBits <= source.reader.num_bits()) {
+      for (; entries != end; entries += kNumLanes) {
+        Step<true>(source, &a, entries);
+        Step<true>(source, &b, entries + 1);
+        Step<true>(source, &c, entries + 2);
+        Step<true>(source, &d, entries + 3);
+      }
+    } else {
+      for (; entries != end; entries += kNumLanes) {
+        Step<false>(source, &a, entries);
+        Step<false>(source, &b, entries + 1);
+        Step<false>(source, &c, entries + 2);
+        Step<false>(source, &d, entries + 3);
+      }
+    }
+    num_steps -= run;
+  }
+  lanes[0] = a, lanes[1] = b, lanes[2] = c, lanes[3] = d;
+}
+
+DECANT_MULTIVERSION void StepLane(const Source& source_in_memory, size_t num_steps, Lane* lane_in_memory,
+                                  WalkEntry* entries) {
+  const Source source = source_in_memory;
+  Lane lane = *lane_in_memory;
+  for (size_t step = 0; step < num_steps; ++step) Step<false>(source, &lane, entries + step * kNumLanes);
+  *lane_in_memory = lane;
+}
+
+}  // namespace
+
+uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges,
+                   uint64_t* position) {
+  const uint64_t window = reader.Peek(*position);
+  const uint32_t entry = decoder[window & kIndexMask];
+  const unsigned plain_bits = entry >> 8 & 0xff;
+  if (plain_bits == kRarePlainBits) [[unlikely]] {
+    const RareNumber number = GetRareNumber(reader, ranges, entry, *position);
+    *position = number.end;
+    return number.value;
+  }
+  *position += (entry & 0xff) + plain_bits;
+  return (entry >> 16) + static_cast<uint32_t>(LowBits(window >> (entry & 0xff), plain_bits));
+}
+
+void ReadEntries(const BitReader& reader, const std::vector<EntryDecoder>& decoders, std::span<Walk> walks,
+                 std::vector<WalkEntry>* entries) {
+  const Source source = {reader, decoders.data()};
+  size_t most_steps = 0;
+  size_t common_steps = walks.size() == kNumLanes ? SIZE_MAX : 0;
+  std::array<Lane, kNumLanes> lanes;
+  for (size_t i = 0; i < walks.size(); ++i) {
+    lanes[i] = {.position = walks[i].position};
+    most_steps = std::max<size_t>(most_steps, walks[i].num_steps());
+    common_steps = std::min<size_t>(common_steps, walks[i].num_steps());
+  }
+  entries->resize(most_steps * kNumLanes);
+
+  // Runs end where a label turns round.
+  const auto turn = [&](size_t i, size_t step) {
+    if (step == walks[i].num_above) walks[i].farthest_above = std::exchange(lanes[i].distance, 0);
+  };
+  size_t step = 0;
+  for (size_t i = 0; i < walks.size(); ++i) turn(i, 0);
+  while (step < common_steps) {
+    size_t end = common_steps;
+    for (const Walk& walk : walks) {
+      if (walk.num_above > step) end = std::min<size_t>(end, walk.num_above);
+    }
+    StepLanes(source, end - step, lanes.data(), entries->data() + step * kNumLanes);
+    step = end;
+    for (size_t i = 0; i < walks.size(); ++i) turn(i, step);
+  }
+  for (size_t i = 0; i < walks.size(); ++i) {
+    for (size_t at = step; at < walks[i].num_steps();) {
+      const size_t end = walks[i].num_above > at ? walks[i].num_above : walks[i].num_steps();
+      StepLane(source, end - at, &lanes[i], entries->data() + at * kNumLanes + i);
+      at = end;
+      turn(i, at);
+    }
+    walks[i].position = lanes[i].position;
+    walks[i].farthest_below = walks[i].num_below > 0 ? lanes[i].distance : 0;
+  }
+}
+
+}  // namespace decant

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bit_stream.h"
+#include "huffman.h"
+
+namespace decant {
+
+// Labels whose entries are read side by side.
+inline constexpr size_t kNumLanes = 4;
+
+// How far an entry is from where distances count, and the floor minus its value.
+struct WalkEntry {
+  uint32_t distance;
+  uint32_t drop;
+};
+
+// One label's entries: `num_above` steps upwards, then `num_below` downwards.
+struct Walk {
+  uint64_t position = 0;  // in the stream; moves on
+  uint32_t num_above = 0;
+  uint32_t num_below = 0;
+  // Found: the last distance in each direction, which bounds all before it.
+  uint64_t farthest_above = 0;
+  uint64_t farthest_below = 0;
+
+  uint32_t num_steps() const { return num_above + num_below; }
+};
+
+// The codes of an entry in one context, ready to be read. There must be kNumDistanceContexts of them.
+struct EntryDecoder {
+  DecodeTable gap;
+  DecodeTable value;
+};
+inline constexpr size_t kNumDistanceContexts = 65;
+
+// Reads the entries of at most kNumLanes labels. `entries` becomes [steps][kNumLanes].
+void ReadEntries(const BitReader& reader, const std::vector<EntryDecoder>& decoders, std::span<Walk> walks,
+                 std::vector<WalkEntry>* entries);
+
+// Reads one number and moves on.
+uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges, uint64_t* position);
+
+}  // namespace decant

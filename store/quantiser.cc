@@ -1,0 +1,315 @@
+#include "quantiser.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "decant/base/error.h"
+
+#include "bit_stream.h"
+
+namespace decant {
+namespace {
+
+// How far a label's mass may be from 1 before it is called wrong: the float32 sums of large softmaxes stay well inside.
+constexpr double kMassTolerance = 1e-3;
+constexpr int kZeroOdds = 32767;
+
+// exp(x) for x <= 0 to 2e-7, without branches, so that loops over it become vector code. 0 below -87.
+inline float FastExp(float x) {
+  const float clamped = std::max(x, -87.0f);
+  const float scaled = clamped * 1.44269504f;
+  const float whole = static_cast<float>(static_cast<int>(scaled - 0.5f));
+  const float fraction =
+      (clamped - whole * 0.693145752f) - whole * 1.42860677e-6f;  // Cody and Waite: ln 2 in two parts
+  float power = 1.0f / 720;
+  for (const float coefficient : {1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
+    power = power * fraction + coefficient;
+  }
+  const float result = power * std::bit_cast<float>((static_cast<int>(whole) + 127) << 23);
+  return x < -87.0f ? 0 : result;
+}
+
+// Sorts keys by their high 32 bits, which are below 2^`bits`.
+void SortByHighHalf(std::vector<uint64_t>* keys, std::vector<uint64_t>* spare, unsigned bits) {
+  constexpr size_t kInsertionSize = 24;
+  if (keys->size() <= kInsertionSize) {
+    for (size_t i = 1; i < keys->size(); ++i) {
+      const uint64_t key = (*keys)[i];
+      size_t j = i;
+      for (; j > 0 && (*keys)[j - 1] > key; --j) (*keys)[j] = (*keys)[j - 1];
+      (*keys)[j] = key;
+    }
+    return;
+  }
+  spare->resize(keys->size());
+  for (unsigned shift = 32; shift < 32 + bits; shift += 8) {
+    std::array<uint32_t, 256> starts{};
+    for (const uint64_t key : *keys) ++starts[key >> shift & 0xff];
+    uint32_t start = 0;
+    for (uint32_t& slot : starts) start += std::exchange(slot, start);
+    for (const uint64_t key : *keys) (*spare)[starts[key >> shift & 0xff]++] = key;
+    keys->swap(*spare);
+  }
+}
+
+// Appends `count` values; returns the first.
+float* Grow(std::vector<float>* values, size_t count) {
+  values->resize(values->size() + count);
+  return values->data() + (values->size() - count);
+}
+
+template <typename T>
+void Permute(const std::vector<uint64_t>& keys, size_t first, std::vector<T>* values, std::vector<T>* spare) {
+  spare->assign(values->begin() + static_cast<std::ptrdiff_t>(first),
+                values->begin() + static_cast<std::ptrdiff_t>(first + keys.size()));
+  for (size_t i = 0; i < keys.size(); ++i) (*values)[first + i] = (*spare)[static_cast<uint32_t>(keys[i])];
+}
+
+void CheckMass(size_t i, double total) {
+  if (!(std::abs(total - 1) <= kMassTolerance)) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: probabilities and tail mass sum to {}, not to 1", i, total);
+  }
+}
+
+CodecParams TailParams(const CodecParams& params) {
+  CodecParams tail = params;
+  tail.values = Values::kLogProbs;
+  return tail;
+}
+
+}  // namespace
+
+Quantiser::Quantiser(const CodecParams& params, const std::vector<uint32_t>* places)
+    : params_(params), places_(places), grid_(params), tail_grid_(TailParams(params)) {}
+
+uint16_t Quantiser::TailCode(double tail_mass) const {
+  return tail_mass > 0 ? tail_grid_.Code(std::log(tail_mass)) : kNoTail;
+}
+
+double Quantiser::TailMass(uint16_t code) const {
+  return code == kNoTail ? 0 : std::exp(tail_grid_.Number(code));
+}
+
+uint16_t Quantiser::OddsCode(double tail_mass) const {
+  if (!(tail_mass > 0)) return kNoTail;
+  const double odds = std::log(tail_mass) - std::log1p(-std::min(tail_mass, 1 - 0x1p-53));
+  return static_cast<uint16_t>(std::clamp(std::nearbyint(odds / params_.delta), -32767.0, 32767.0) + kZeroOdds);
+}
+
+double Quantiser::TailMassOfOdds(uint16_t code) const {
+  return code == kNoTail ? 0 : 1 / (1 + std::exp(-params_.delta * (static_cast<int>(code) - kZeroOdds)));
+}
+
+void Quantiser::CheckLabel(const LabelBatch& labels, size_t i) const {
+  const auto ids = labels.LabelIds(i);
+  if (ids.empty() || ids.size() > params_.k) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: {} entries, but must be 1 to k = {}", i, ids.size(), params_.k);
+  }
+  const auto log_probs = labels.LabelLogProbs(i);
+  for (size_t entry = 0; entry < ids.size(); ++entry) {
+    if (ids[entry] >= params_.num_classes) {
+      Fail(ErrorCode::kInvalidArgument, "label {}, entry {}: class id {} is not below {}", i, entry, ids[entry],
+           params_.num_classes);
+    }
+    if (!(log_probs[entry] <= 0)) {
+      Fail(ErrorCode::kInvalidArgument, "label {}, entry {}: log-probability {} is not <= 0", i, entry,
+           log_probs[entry]);
+    }
+  }
+  if (!(labels.tail_mass[i] >= 0 && labels.tail_mass[i] <= 1)) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: tail mass {} is not in [0, 1]", i, labels.tail_mass[i]);
+  }
+}
+
+// Appends the entries' values and the tail; returns the divergence.
+double Quantiser::QuantiseLabel(const LabelBatch& labels, size_t i, const float* probs, LabelCodes* codes) const {
+  const auto log_probs = labels.LabelLogProbs(i);
+  const size_t first = labels.offsets[i];
+  if (params_.logits()) {
+    CheckMass(i, std::accumulate(probs + first, probs + first + log_probs.size(), double{labels.tail_mass[i]}));
+    codes->extras.push_back(std::bit_cast<uint32_t>(labels.log_sum_exp[i]));
+    codes->tails.push_back(TailCode(labels.tail_mass[i]));
+    for (size_t entry = first; entry < first + log_probs.size(); ++entry) {
+      const float logit = labels.logits[entry];
+      codes->values[entry] = grid_.Code(logit);
+      if (static_cast<float>(grid_.Number(codes->values[entry])) != logit) {
+        Fail(ErrorCode::kInvalidArgument, "label {}: the logit {} is not a number of the 16-bit format of the store", i,
+             logit);
+      }
+    }
+    return 0;
+  }
+  const double tail = labels.tail_mass[i];
+  double total = tail;
+  double error = 0;
+  uint64_t mass = 0;
+  for (size_t entry = 0; entry < log_probs.size(); ++entry) {
+    const float log_prob = log_probs[entry];
+    const uint16_t code = grid_.Code(log_prob);
+    codes->values[first + entry] = code;
+    const double prob = probs[first + entry];
+    total += prob;
+    if (prob > 0) error += prob * (grid_.Number(code) - log_prob);
+    mass += grid_.Mass(code);
+  }
+  CheckMass(i, total);
+  if (params_.values == Values::kFp16Probs) return 0;
+  codes->tails.push_back(TailCode(tail));
+  if (tail > 0) {
+    error += tail * (tail_grid_.Number(codes->tails.back()) - std::log(tail));
+    mass += tail_grid_.Mass(codes->tails.back());
+  }
+  return std::max(0.0, std::log(static_cast<double>(mass) * ValueGrid::kMassUnit / total) - error / total);
+}
+
+void Quantiser::SortEntries(LabelCodes* codes) const {
+  const auto place = [&](uint32_t id) { return places_->empty() ? id : (*places_)[id]; };
+  std::vector<uint64_t> keys, spare_keys;
+  std::vector<uint32_t> spare_ids;
+  std::vector<uint16_t> spare_values;
+  for (size_t i = 0; i < codes->size(); ++i) {
+    const size_t first = codes->offsets[i];
+    keys.resize(codes->offsets[i + 1] - first);
+    bool ascending = true;
+    for (size_t entry = 0; entry < keys.size(); ++entry) {
+      keys[entry] = uint64_t{place(codes->ids[first + entry])} << 32 | entry;
+      ascending = ascending && (entry == 0 || keys[entry] > keys[entry - 1]);
+    }
+    if (!ascending) {
+      SortByHighHalf(&keys, &spare_keys, BitWidth(params_.num_classes - 1));
+      Permute(keys, first, &codes->ids, &spare_ids);
+      Permute(keys, first, &codes->values, &spare_values);
+      if (!codes->tie_ranks.empty()) Permute(keys, first, &codes->tie_ranks, &spare_ids);
+    }
+    for (size_t entry = 1; entry < keys.size(); ++entry) {
+      if (keys[entry] >> 32 == keys[entry - 1] >> 32) {
+        Fail(ErrorCode::kInvalidArgument, "label {}: class id {} comes twice", i, codes->ids[first + entry]);
+      }
+    }
+  }
+}
+
+void Quantiser::CheckColumns(const LabelBatch& labels) const {
+  const auto check = [](std::string_view column, size_t expected, size_t found) {
+    if (expected == found) return;
+    Fail(ErrorCode::kInvalidArgument, "{}: expected {} values, found {}", column, expected, found);
+  };
+  check("other_tails", labels.size() * (params_.temperatures.size() - 1), labels.other_tails.size());
+  check("true_log_probs", params_.true_label ? labels.size() : 0, labels.true_log_probs.size());
+  check("logits", params_.logits() ? labels.num_entries() : 0, labels.logits.size());
+  check("log_sum_exp", params_.logits() ? labels.size() : 0, labels.log_sum_exp.size());
+  if (params_.windows && labels.window_offsets.back() != labels.size()) {
+    check("labels of the windows", labels.size(), labels.window_offsets.back());
+  }
+  check("window_hashes", labels.window_offsets.size() - 1, labels.window_hashes.size());
+}
+
+LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl) const {
+  CheckColumns(labels);
+  for (size_t i = 0; i < labels.size(); ++i) CheckLabel(labels, i);
+  std::vector<float> probs(labels.num_entries());
+  for (size_t entry = 0; entry < probs.size(); ++entry) probs[entry] = FastExp(labels.log_probs[entry]);
+
+  LabelCodes codes;
+  codes.offsets = labels.offsets;
+  codes.ids = labels.ids;
+  codes.values.resize(labels.num_entries());
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const double divergence = QuantiseLabel(labels, i, probs.data(), &codes);
+    if (kl) kl->push_back(divergence);
+  }
+  for (const float tail : labels.other_tails) codes.other_tails.push_back(OddsCode(tail));
+  for (const float log_prob : labels.true_log_probs) codes.true_values.push_back(tail_grid_.Code(log_prob));
+  if (params_.windows) {
+    codes.windows = labels.window_offsets;
+    codes.window_hashes = labels.window_hashes;
+  }
+  SortEntries(&codes);
+  return codes;
+}
+
+// Appends the entries' log-probabilities at the first temperature and the tail mass.
+void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels) const {
+  const uint32_t first = codes.offsets[i];
+  const uint32_t count = codes.offsets[i + 1] - first;
+  const uint16_t* values = codes.values.data() + first;
+  uint64_t mass = 0;
+  for (uint32_t entry = 0; entry < count; ++entry) mass += grid_.Mass(values[entry]);
+  if (codes.tails[i] != kNoTail) mass += tail_grid_.Mass(codes.tails[i]);
+  if (mass == 0) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", i);
+  const double total = static_cast<double>(mass) * ValueGrid::kMassUnit;
+  const double log_total = std::log(total);
+  float* log_probs = Grow(&labels->log_probs, count);
+  for (uint32_t entry = 0; entry < count; ++entry) {
+    log_probs[entry] = static_cast<float>(grid_.Number(values[entry]) - log_total);
+  }
+  labels->tail_mass.push_back(static_cast<float>(TailMass(codes.tails[i]) / total));
+}
+
+// The same for exact values, which are what they are.
+void Quantiser::Restore(const LabelCodes& codes, size_t i, LabelBatch* labels) const {
+  const double log_sum_exp = params_.logits() ? std::bit_cast<float>(codes.extras[i]) : 0;
+  double listed = 0;
+  for (uint32_t entry = codes.offsets[i]; entry < codes.offsets[i + 1]; ++entry) {
+    const double number = grid_.Number(codes.values[entry]);
+    const double log_prob = std::min(number - log_sum_exp, 0.0);
+    if (params_.logits()) labels->logits.push_back(static_cast<float>(number));
+    labels->log_probs.push_back(static_cast<float>(log_prob));
+    listed += std::exp(log_prob);
+  }
+  if (params_.logits()) labels->log_sum_exp.push_back(static_cast<float>(log_sum_exp));
+  labels->tail_mass.push_back(
+      static_cast<float>(params_.logits() ? TailMass(codes.tails[i]) : std::max(0.0, 1 - listed)));
+}
+
+// Takes the label that was appended last from the first temperature to another one: there the log-probabilities of the
+// listed classes differ by the same ratios, times first / other; only the tail mass has to be known.
+void Quantiser::Temper(double ratio, double tail_mass, LabelBatch* labels) const {
+  const uint32_t first = labels->offsets[labels->size() - 1];
+  double listed = 0;
+  double largest = -HUGE_VAL;
+  for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
+    largest = std::max(largest, double{labels->log_probs[entry]});
+  }
+  for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
+    listed += std::exp(ratio * (labels->log_probs[entry] - largest));
+  }
+  const double log_share = std::log1p(-std::min(tail_mass, 1 - 0x1p-53)) - std::log(listed);
+  for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
+    labels->log_probs[entry] = static_cast<float>(ratio * (labels->log_probs[entry] - largest) + log_share);
+  }
+  labels->tail_mass.back() = static_cast<float>(tail_mass);
+}
+
+void Quantiser::Dequantise(const LabelCodes& codes, size_t begin, size_t end, size_t temperature,
+                           LabelBatch* labels) const {
+  const size_t num_temperatures = params_.temperatures.size();
+  if (temperature >= num_temperatures) {
+    Fail(ErrorCode::kInvalidArgument, "temperature {} of a store that has {}", temperature, num_temperatures);
+  }
+  const auto begin_entry = static_cast<std::ptrdiff_t>(codes.offsets[begin]);
+  const auto end_entry = static_cast<std::ptrdiff_t>(codes.offsets[end]);
+  labels->ids.insert(labels->ids.end(), codes.ids.begin() + begin_entry, codes.ids.begin() + end_entry);
+  const auto shift = labels->offsets.back() - codes.offsets[begin];
+  for (size_t i = begin; i < end; ++i) {
+    if (params_.values == Values::kLogProbs) {
+      Normalise(codes, i, labels);
+    } else {
+      Restore(codes, i, labels);
+    }
+    labels->offsets.push_back(codes.offsets[i + 1] + shift);
+    if (temperature > 0) {
+      const double tail = TailMassOfOdds(codes.other_tails[i * (num_temperatures - 1) + temperature - 1]);
+      Temper(params_.temperatures.front() / params_.temperatures[temperature], tail, labels);
+    }
+    if (params_.true_label) {
+      labels->true_log_probs.push_back(static_cast<float>(tail_grid_.Number(codes.true_values[i])));
+    }
+  }
+}
+
+}  // namespace decant
