@@ -18,9 +18,6 @@ namespace {
 using ProgressFunction = std::function<void(const std::string&)>;
 
 constexpr size_t kChunkLabels = 1024;  // as a store has by default
-// Samplers are measured on these many labels, with these many draws of each.
-constexpr size_t kSampledLabels = 128;
-constexpr uint64_t kDrawsPerLabel = 16;
 // The entropy of the ids is taken over at most this many labels.
 constexpr size_t kEntropyLabels = 4096;
 
@@ -104,16 +101,6 @@ CodecRow GeneratorRow(const SyntheticTeacher& teacher, const LabelBatch& labels)
           .note = "ids alone, for who knows the generator's classes"};
 }
 
-CodecRow SamplerRow(const SyntheticTeacher& teacher, const char* name, uint32_t num_draws, uint64_t seed) {
-  const SamplerFigures figures =
-      MeasureSampler(teacher, 0, kSampledLabels, kDrawsPerLabel, MakeReplacementSampler(num_draws, seed));
-  return {.codec = name,
-          .bytes_per_label = kReplacementBytesPerEntry * figures.mean_entries,
-          .variance = figures.variance,
-          .entries_per_label = figures.mean_entries,
-          .note = "draws with replacement, 24 bits an entry"};
-}
-
 void MeasureAll(const LabelSet& set, const ProgressFunction& progress, std::vector<CodecRow>* rows) {
   const auto add = [&](CodecRow row) {
     row.setting = set.setting;
@@ -155,8 +142,9 @@ std::vector<CodecRow> RunCodecBenchmark(const CodecBenchmarkOptions& options, co
     MeasureAll(set, progress, &rows);
     if (name != "v151936_k128") continue;
     progress(name + ": samplers");
-    for (const auto& [codec, draws] : {std::pair("rskd_50", 50u), std::pair("rskd_150", 150u)}) {
-      rows.push_back(SamplerRow(*setting.teacher, codec, draws, options.seed));
+    std::vector<SampledProfile> profiles = MakeReplacementProfiles(options.seed);
+    for (SampledProfile& profile : profiles) {
+      rows.push_back(MeasureProfile(*setting.teacher, 0, &profile));
       rows.back().setting = name;
     }
   }

@@ -5,12 +5,20 @@
 #include <numeric>
 #include <vector>
 
+#include "codec_measurement.h"
 #include "fast_random.h"
 
 namespace decant {
 namespace {
 
 constexpr uint16_t kDrawStream = 5;
+// The variance is measured on these many labels, with these many draws of each.
+constexpr size_t kVarianceLabels = 128;
+constexpr uint64_t kDrawsPerLabel = 16;
+// A codec is measured on these many drawn labels, in chunks of so many.
+constexpr size_t kCodedLabels = 2048;
+constexpr size_t kChunkLabels = 1024;
+constexpr double kPublishedBytesPerEntry = 3;
 
 // softmax in double precision.
 std::vector<double> Probabilities(std::span<const float> logits) {
@@ -77,6 +85,34 @@ SamplerFigures MeasureSampler(const SyntheticTeacher& teacher, uint64_t first_in
   figures.mean_entries /= total;
   figures.mean_weight /= total;
   return figures;
+}
+
+std::vector<SampledProfile> MakeReplacementProfiles(uint64_t seed) {
+  std::vector<SampledProfile> profiles;
+  profiles.push_back({"rskd_50", MakeReplacementSampler(50, seed), nullptr});
+  profiles.push_back({"rskd_150", MakeReplacementSampler(150, seed), nullptr});
+  return profiles;
+}
+
+CodecRow MeasureProfile(const SyntheticTeacher& teacher, uint64_t first_index, SampledProfile* profile) {
+  const SamplerFigures figures =
+      MeasureSampler(teacher, first_index, kVarianceLabels, kDrawsPerLabel, profile->sampler);
+  CodecRow row = {.bytes_per_label = kPublishedBytesPerEntry * figures.mean_entries, .note = "24 bits an entry"};
+  if (profile->codec) {
+    LabelBatch calibration, measured;
+    std::vector<float> logits(teacher.num_classes());
+    for (uint64_t i = 0; i < 2 * kCodedLabels; ++i) {
+      teacher.Logits(first_index + i, logits);
+      profile->sampler(logits, i, i < kCodedLabels ? &measured : &calibration);
+    }
+    profile->codec->Calibrate(calibration);
+    row = MeasureCodec(ChunkedLabels(measured, kChunkLabels), teacher.num_classes(), profile->codec.get());
+    row.kl_mean = row.kl_max = row.kl_bound = row.gradient_error = std::nullopt;
+  }
+  row.codec = profile->name;
+  row.variance = figures.variance;
+  row.entries_per_label = figures.mean_entries;
+  return row;
 }
 
 }  // namespace decant

@@ -2,10 +2,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
+#include "decant/bench/codec_benchmark.h"
 #include "decant/bench/synthetic_teacher.h"
 #include "decant/store/soft_label.h"
+
+#include "label_codec.h"
 
 namespace decant {
 
@@ -26,7 +32,18 @@ struct SamplerFigures {
 SamplerFigures MeasureSampler(const SyntheticTeacher& teacher, uint64_t first_index, size_t num_labels, uint64_t draws,
                               const LabelSampler& sampler);
 
-// A draw is 24 bits per distinct class (17 bits of id, 7 of count) in the paper.
-inline constexpr double kReplacementBytesPerEntry = 3;
+// A way to store drawn labels, as a row of the benchmark.
+struct SampledProfile {
+  std::string name;
+  LabelSampler sampler;
+  std::unique_ptr<LabelCodec> codec;  // of the drawn labels; null: 24 bits an entry, as RS-KD's paper has it
+};
+
+// RS-KD with 50 and with 150 draws.
+std::vector<SampledProfile> MakeReplacementProfiles(uint64_t seed);
+
+// What a profile makes of the labels from `first_index` on. Its codec, if any, is calibrated on one half of the drawn
+// labels and measured on the other. KL does not apply: a draw is not near the distribution, its mean is.
+CodecRow MeasureProfile(const SyntheticTeacher& teacher, uint64_t first_index, SampledProfile* profile);
 
 }  // namespace decant

@@ -60,5 +60,22 @@ TEST(MeasureSamplerTest, FindsTheVarianceOfDrawsWithReplacement) {
   EXPECT_LE(figures.mean_entries, 12);
 }
 
+TEST(MeasureProfileTest, CountsTheBytesOfTheDrawnLabels) {
+  const auto teacher = MakeImageTeacher({.num_classes = 60, .k = 5, .seed = 4});
+  SampledProfile published = {"published", MakeReplacementSampler(12, 8), nullptr};
+  const CodecRow row = MeasureProfile(*teacher, 0, &published);
+  EXPECT_DOUBLE_EQ(*row.bytes_per_label, 3 * *row.entries_per_label);
+  EXPECT_FALSE(row.kl_mean);
+  EXPECT_FALSE(row.decode_entries_per_second);
+
+  SampledProfile coded = {"coded", MakeReplacementSampler(12, 8), MakeTinyVitCodec({.num_classes = 60, .k = 12})};
+  const CodecRow coded_row = MeasureProfile(*teacher, 0, &coded);
+  EXPECT_EQ(coded_row.codec, "coded");
+  EXPECT_DOUBLE_EQ(*coded_row.bytes_per_label, 4 + 4 * 12);
+  EXPECT_DOUBLE_EQ(*coded_row.variance, *row.variance);
+  EXPECT_GT(*coded_row.decode_entries_per_second, 0);
+  EXPECT_FALSE(coded_row.kl_mean);
+}
+
 }  // namespace
 }  // namespace decant
