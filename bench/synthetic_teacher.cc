@@ -1,7 +1,7 @@
 #include "decant/bench/synthetic_teacher.h"
 
 #include <algorithm>
-#include <thread>
+#include <future>
 #include <vector>
 
 #include "decant/producer/select.h"
@@ -19,11 +19,12 @@ LabelBatch MakeLabels(const SyntheticTeacher& teacher, uint64_t first_index, siz
       selector.Append(logits, &parts[part]);
     }
   };
-  {
-    std::vector<std::jthread> threads;
-    for (size_t part = 1; part < parts.size(); ++part) threads.emplace_back(make_part, part);
-    make_part(0);
+  std::vector<std::future<void>> others;
+  for (size_t part = 1; part < parts.size(); ++part) {
+    others.push_back(std::async(std::launch::async, make_part, part));
   }
+  make_part(0);
+  for (std::future<void>& other : others) other.get();
   LabelBatch labels = std::move(parts[0]);
   for (size_t part = 1; part < parts.size(); ++part) labels.AppendRange(parts[part], 0, parts[part].size());
   return labels;

@@ -57,7 +57,9 @@ Command AddCodec(CLI::App& bench) {
   app->add_option("--variant", options->variant, "Parameters of the synthetic teachers: default or other")
       ->capture_default_str();
   app->add_option("--store", options->store, "Measure the labels of this store instead");
-  app->add_option("--delta", options->delta, "Step of the codecs that have one, nats")->capture_default_str();
+  app->add_option("--delta", options->delta, "Step of the codecs that have one, nats")
+      ->capture_default_str()
+      ->check(CLI::Range(0x1p-10, 1.0));
   app->add_flag("--json", *json, "Print a JSON list of rows");
   return {app, [options, json] {
             PrintEnvironment(*json ? stderr : stdout);
@@ -111,8 +113,10 @@ Command AddStore(CLI::App& bench) {
   app->add_option("--labels", options->num_labels, "Labels of each store")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app->add_option("--classes", options->num_classes, "Classes of the synthetic teacher")->capture_default_str();
-  app->add_option("--k", options->k, "Entries of a label")->capture_default_str();
+  app->add_option("--classes", options->num_classes, "Classes of the synthetic teacher")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1 << 24));
+  app->add_option("--k", options->k, "Entries of a label")->capture_default_str()->check(CLI::PositiveNumber);
   app->add_option("--seed", options->seed, "Seed of labels and positions")->capture_default_str();
   app->add_option("--span-chunks", options->span_chunks, "Chunks of 1,024 labels in a span of Decant's store")
       ->capture_default_str();

@@ -10,6 +10,8 @@
 #include "bench/label_codec.h"
 #include "bench/small_floats.h"
 #include "unit/random_labels.h"
+#include "unit/store_maker.h"
+#include "unit/temporary_directory.h"
 
 namespace decant {
 namespace {
@@ -204,6 +206,21 @@ TEST(CodecBenchmarkTest, RunsEveryCodecOfASetting) {
   }
   EXPECT_THAT(codecs, ::testing::IsSupersetOf({"generator_ids", "floor_ids", "tinyvit", "tinyvit_zstd19", "distillkit",
                                                "zstd3_planes", "zstd19_planes", "decant_bounded"}));
+}
+
+TEST(CodecBenchmarkTest, MeasuresTheLabelsOfAStore) {
+  const TemporaryDirectory folder;
+  MakeCompleteStore(folder.File("labels.decant"), SmallSchema());
+  const auto rows = RunCodecBenchmark({.store = folder.File("labels.decant"), .delta = 0.125}, [](const auto&) {});
+  std::vector<std::string> codecs;
+  for (const CodecRow& row : rows) {
+    EXPECT_EQ(row.setting, "c10_demo");
+    codecs.push_back(row.codec);
+  }
+  EXPECT_THAT(codecs, ::testing::IsSupersetOf({"decant_store", "floor_ids", "tinyvit", "decant_bounded"}));
+  EXPECT_THAT(codecs, ::testing::Not(::testing::Contains("distillkit")));  // the counts vary
+  EXPECT_GT(*rows[0].kl_mean, 0);
+  EXPECT_LE(*rows[0].kl_max, *rows[0].kl_bound);
 }
 
 }  // namespace
