@@ -16,6 +16,7 @@ struct Command {
   CommandBody run;
 };
 
+Command AddBench(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddVerify(CLI::App& program);
 #ifdef DECANT_TORCH

@@ -45,7 +45,7 @@ int Main(int argc, char** argv) {
 #ifdef DECANT_TORCH
       AddDemo(program),    AddProduce(program), AddTrain(program),
 #endif
-      AddInspect(program), AddVerify(program),
+      AddInspect(program), AddVerify(program),  AddBench(program),
   };
   try {
     program.parse(argc, argv);

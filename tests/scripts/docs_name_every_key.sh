@@ -12,7 +12,8 @@ done
 for key in $(grep -oE '^\| `[a-z_]+\.[a-z_]+`' docs/job.md | grep -oE '[a-z_]+\.[a-z_]+'); do
   grep -qxF "$key" <<<"$keys" || { echo "docs/job.md names $key, which is no key"; failed=1; }
 done
-for command in $(grep -ohE 'add_subcommand\(\s*"[a-z]+"' -z cli/*.cc | tr '\0' '\n' | grep -oE '"[a-z]+"' | tr -d '"'); do
-  grep -q "decant $command" docs/cli.md || { echo "docs/cli.md does not name decant $command"; failed=1; }
+subcommands() { grep -ohE "$1.add_subcommand\(\s*\"[a-z]+\"" -z cli/*.cc | tr '\0' '\n' | grep -oE '"[a-z]+"' | tr -d '"'; }
+for command in $(subcommands program) $(subcommands bench | sed 's/^/bench./'); do
+  grep -q "decant ${command/./ }" docs/cli.md || { echo "docs/cli.md does not name decant ${command/./ }"; failed=1; }
 done
 exit $failed

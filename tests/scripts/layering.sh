@@ -18,16 +18,17 @@ forbid() {
 }
 ours() { printf 'decant/(%s)/\n' "$(IFS='|'; echo "$*")"; }
 
-forbid base -- "$(ours store data models producer consumer cluster cli)"
-forbid store -- "$(ours data models producer consumer cluster cli)"
-forbid data -- "$(ours models producer consumer cluster cli)"
-forbid models -- "$(ours store data producer consumer cluster cli)"
-forbid cluster -- "$(ours store data models producer consumer cli)"
-forbid producer -- "$(ours consumer cluster cli)"
-forbid consumer -- "$(ours producer cluster cli)"
-forbid base store data cluster consumer/stream consumer/include/decant/consumer/stream.h -- 'torch/' 'ATen/' 'c10/'
+forbid base -- "$(ours store data models producer consumer cluster bench cli)"
+forbid store -- "$(ours data models producer consumer cluster bench cli)"
+forbid data -- "$(ours models producer consumer cluster bench cli)"
+forbid models -- "$(ours store data producer consumer cluster bench cli)"
+forbid cluster -- "$(ours store data models producer consumer bench cli)"
+forbid producer -- "$(ours consumer cluster bench cli)"
+forbid consumer -- "$(ours producer cluster bench cli)"
+forbid bench -- "$(ours data models consumer cluster cli)" 'decant/producer/[^s]' 'decant/producer/s[^e]'
+forbid base store data bench cluster consumer/stream consumer/include/decant/consumer/stream.h -- 'torch/' 'ATen/' 'c10/'
 forbid base data models producer consumer cluster cli -- 'rocksdb/'
-if found=$(grep -rlE '#include *[<"]mpi\.h' base store data models producer consumer cluster cli | grep -v '^cluster/mpi_communicator.cc$'); then
+if found=$(grep -rlE '#include *[<"]mpi\.h' base store data models producer consumer cluster bench cli | grep -v '^cluster/mpi_communicator.cc$'); then
   echo "mpi.h is included outside cluster/mpi_communicator.cc: $found"; failed=1
 fi
 

@@ -7,8 +7,9 @@ namespace decant {
 
 // What a stream of random numbers is for. The value is part of the generator's counter: never re-use a number.
 enum class RandomPurpose : uint32_t {
-  kOrder = 1,  // keys of an epoch's order
-  kView = 2,   // parameters of a view
+  kOrder = 1,              // keys of an epoch's order
+  kView = 2,               // parameters of a view
+  kSyntheticTeacher = 64,  // keys of the benchmark's generators; nothing on disk depends on it
 };
 
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11) as a pure function:

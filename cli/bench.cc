@@ -1,0 +1,157 @@
+#include <cstdio>
+#include <memory>
+
+#include "decant/bench/codec_benchmark.h"
+#include "decant/bench/environment.h"
+#include "decant/bench/store_benchmark.h"
+
+#include "command.h"
+#include "console.h"
+
+namespace decant {
+namespace {
+
+std::string Figure(const std::optional<double>& value, const char* format, double unit = 1) {
+  return value ? fmt::format(fmt::runtime(format), *value / unit) : "-";
+}
+
+void PrintEnvironment(std::FILE* stream) {
+  fmt::print(stream, "{}\n", EnvironmentLine());
+  if (const std::string warning = BuildWarning(); !warning.empty()) fmt::print(stderr, "decant: {}\n", warning);
+}
+
+template <typename Row>
+void PrintJson(const std::vector<Row>& rows) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Row& row : rows) list.push_back(ToJson(row));
+  fmt::print("{}\n", list.dump(2));
+}
+
+void PrintTable(const std::vector<CodecRow>& rows) {
+  std::string setting;
+  for (const CodecRow& row : rows) {
+    if (row.setting != setting) {
+      setting = row.setting;
+      fmt::print("\n{:<22}{:>9}{:>10}{:>10}{:>10}{:>10}{:>10}{:>9}{:>9}{:>10}\n", setting, "bytes", "tables", "KL mean",
+                 "KL max", "KL bound", "gradient", "encode", "decode", "variance");
+      fmt::print("{:<22}{:>9}{:>10}{:>10}{:>10}{:>10}{:>10}{:>9}{:>9}\n", "", "a label", "bytes", "nats", "nats",
+                 "nats", "error", "M/s", "M/s");
+    }
+    fmt::print("{:<22}{:>9}{:>10}{:>10}{:>10}{:>10}{:>10}{:>9}{:>9}{:>10}{}\n", row.codec,
+               Figure(row.bytes_per_label, "{:.2f}"), Figure(row.table_bytes, "{:.0f}"), Figure(row.kl_mean, "{:.1e}"),
+               Figure(row.kl_max, "{:.1e}"), Figure(row.kl_bound, "{:.1e}"), Figure(row.gradient_error, "{:.1e}"),
+               Figure(row.encode_entries_per_second, "{:.1f}", 1e6),
+               Figure(row.decode_entries_per_second, "{:.1f}", 1e6), Figure(row.variance, "{:.1e}"),
+               row.note.empty() ? "" : "  " + row.note);
+  }
+}
+
+Command AddCodec(CLI::App& bench) {
+  CLI::App* app = bench.add_subcommand("codec", "Bytes, error and speed of Decant's and other systems' labels");
+  const auto options = std::make_shared<CodecBenchmarkOptions>();
+  const auto json = std::make_shared<bool>(false);
+  options->setting = "all";
+  app->add_option("--setting", options->setting, "c1000_k10, c21841_k100, v151936_k128 or all")->capture_default_str();
+  app->add_option("--labels", options->num_labels, "Labels that are measured; default: enough");
+  app->add_option("--seed", options->seed, "Seed of the synthetic teachers")->capture_default_str();
+  app->add_option("--variant", options->variant, "Parameters of the synthetic teachers: default or other")
+      ->capture_default_str();
+  app->add_option("--store", options->store, "Measure the labels of this store instead");
+  app->add_option("--delta", options->delta, "Step of the codecs that have one, nats")
+      ->capture_default_str()
+      ->check(CLI::Range(0x1p-10, 1.0));
+  app->add_flag("--json", *json, "Print a JSON list of rows");
+  return {app, [options, json] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto rows = RunCodecBenchmark(*options, [&](const std::string& line) { progress.Show(line); });
+            progress.Finish();
+            *json ? PrintJson(rows) : PrintTable(rows);
+            return 0;
+          }};
+}
+
+void PrintTable(const std::vector<StoreRow>& rows) {
+  fmt::print("\n{:<14}{:>9}{:>11}{:>9}{:>9}{:>12}{:>12}{:>12}{:>9}{:>12}{:>9}\n", "", "bytes", "write", "open", "open",
+             "in order", "in order", "random", "p99", "random", "p99");
+  fmt::print("{:<14}{:>9}{:>11}{:>9}{:>9}{:>12}{:>12}{:>12}{:>9}{:>12}{:>9}\n", "", "a label", "labels/s", "ms", "MiB",
+             "warm, /s", "cold, /s", "warm, /s", "us", "cold, /s", "us");
+  for (const StoreRow& row : rows) {
+    fmt::print("{:<14}{:>9.1f}{:>11.0f}{:>9.1f}{:>9.1f}{:>12.0f}{:>12.0f}{:>12.0f}{:>9.1f}{:>12.0f}{:>9.0f}\n",
+               row.store, row.bytes_per_label, row.write_labels_per_second, row.open_milliseconds,
+               row.open_resident_mebibytes, row.sequential_warm.labels_per_second,
+               row.sequential_cold.labels_per_second, row.random_warm.labels_per_second,
+               row.random_warm.p99_microseconds, row.random_cold.labels_per_second, row.random_cold.p99_microseconds);
+  }
+}
+
+void PrintScale(const ScaleReport& report) {
+  const auto labels = static_cast<double>(report.num_labels);
+  fmt::print("\nlabels     {}\n", Grouped(report.num_labels));
+  fmt::print("written    in {:.1f} s, {:.2f} million labels/s\n", report.write_seconds,
+             labels / report.write_seconds / 1e6);
+  fmt::print("size       {} bytes, {:.2f} a label; {} bytes written to disk, {:.3f} of the size\n",
+             Grouped(report.final_bytes), static_cast<double>(report.final_bytes) / labels,
+             Grouped(report.disk_bytes_written),
+             static_cast<double>(report.disk_bytes_written) / static_cast<double>(report.final_bytes));
+  fmt::print("memory     ");
+  for (const auto& [done, mebibytes] : report.peak_mebibytes) fmt::print("{:.0f} ", mebibytes);
+  fmt::print("MiB resident at most while writing, tenth by tenth\n");
+  fmt::print("verified   {} labels in {:.1f} s\n", Grouped(report.labels_verified), report.verify_seconds);
+  fmt::print("opened     in {:.1f} ms ({:.1f} ms cold), {:.1f} MiB more resident\n", report.open_milliseconds,
+             report.open_cold_milliseconds, report.open_resident_mebibytes);
+  fmt::print("read       {:.2f} million labels/s in order, {:.0f} thousand at random (p99 {:.1f} us)\n",
+             report.sequential.labels_per_second / 1e6, report.random.labels_per_second / 1e3,
+             report.random.p99_microseconds);
+}
+
+Command AddStore(CLI::App& bench) {
+  CLI::App* app = bench.add_subcommand("store", "Reading labels from Decant's store and from other ways to keep them");
+  const auto options = std::make_shared<StoreBenchmarkOptions>();
+  const auto scale = std::make_shared<bool>(false);
+  const auto json = std::make_shared<bool>(false);
+  app->add_option("--labels", options->num_labels, "Labels of each store")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app->add_option("--classes", options->num_classes, "Classes of the synthetic teacher")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1 << 24));
+  app->add_option("--k", options->k, "Entries of a label")->capture_default_str()->check(CLI::PositiveNumber);
+  app->add_option("--seed", options->seed, "Seed of labels and positions")->capture_default_str();
+  app->add_option("--span-chunks", options->span_chunks, "Chunks of 1,024 labels in a span of Decant's store")
+      ->capture_default_str();
+  app->add_option("--dir", options->directory, "Where the stores are written, and removed; default: /tmp");
+  app->add_flag("--scale", *scale, "Decant's store alone: also memory, bytes written and verification");
+  app->add_flag("--json", *json, "Print JSON: a list of rows, or one object with --scale");
+  return {app, [options, scale, json] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto show = [&](const std::string& line) { progress.Show(line); };
+            if (*scale) {
+              const ScaleReport report = RunScaleBenchmark(*options, show);
+              progress.Finish();
+              *json ? fmt::print("{}\n", ToJson(report).dump(2)) : PrintScale(report);
+              return 0;
+            }
+            const std::vector<StoreRow> rows = RunStoreBenchmark(*options, show);
+            progress.Finish();
+            *json ? PrintJson(rows) : PrintTable(rows);
+            return 0;
+          }};
+}
+
+}  // namespace
+
+Command AddBench(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("bench", "Measures Decant beside what others use");
+  app->require_subcommand(1);
+  const std::vector<Command> commands = {AddCodec(*app), AddStore(*app)};
+  return {app, [commands] {
+            for (const Command& command : commands) {
+              if (command.app->parsed()) return command.run();
+            }
+            return 0;
+          }};
+}
+
+}  // namespace decant

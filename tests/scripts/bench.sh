@@ -1,0 +1,38 @@
+#!/bin/bash
+# `decant bench` on few labels: both commands give their documented rows, and refuse what they do not know.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+"$decant" bench codec --setting c1000_k10 --labels 3000 --json >codec.json 2>environment.txt
+grep -q "GCC" environment.txt
+"$decant" bench codec --setting c1000_k10 --labels 3000 --seed 1 --json >again.json 2>/dev/null
+"$decant" bench store --labels 5000 --classes 900 --k 7 --dir . --json >store.json 2>/dev/null
+"$decant" bench store --scale --labels 5000 --classes 900 --k 7 --dir . --json >scale.json 2>/dev/null
+ls -d decant-bench-* 2>/dev/null && { echo "the stores were left behind"; exit 1; }
+
+python3 - <<'PYTHON'
+import json
+
+codec = {row["codec"]: row for row in json.load(open("codec.json"))}
+assert codec["tinyvit"]["bytes_per_label"] == 44
+assert codec["distillkit"]["bytes_per_label"] == 27
+assert abs(codec["floor_ids"]["bytes_per_label"] - 9.73) < 0.01
+assert codec["floor_ids"]["decode_entries_per_second"] is None
+assert codec["generator_ids"]["bytes_per_label"] < codec["floor_ids"]["bytes_per_label"]
+assert codec["decant_bounded"]["bytes_per_label"] < 44
+assert codec["decant_bounded"]["kl_max"] <= codec["decant_bounded"]["kl_bound"]
+for row in json.load(open("again.json")):
+    for key, value in row.items():
+        if not key.endswith("per_second"):
+            assert value == codec[row["codec"]][key], (row["codec"], key)
+
+store = {row["store"]: row for row in json.load(open("store.json"))}
+assert store["flat_pread"]["random_warm_labels_per_second"] > 0
+assert store["decant"]["random_cold_p99_microseconds"] > 0
+assert json.load(open("scale.json"))["labels_verified"] == 5000
+PYTHON
+
+expect 2 "there is no setting 'c10'" "$decant" bench codec --setting c10
+expect 2 "there is no variant 'x'" "$decant" bench codec --variant x
+expect 3 "there is no label store at nowhere.decant" "$decant" bench codec --store nowhere.decant
+expect 2 "labels.k is 8, but must be 1 to the number of classes, 5" "$decant" bench store --classes 5 --k 8
