@@ -68,7 +68,7 @@ void Extend(const ExtendOptions& options) {
                                            {"spans_missing", missing}};
     fmt::print("{}\n", object.dump(2));
   } else {
-    fmt::print("{}: {} epochs instead of {}; `decant produce` with labels.epochs = {} labels the {} spans to go\n",
+    fmt::print("{}: {} epochs, before {}; `decant produce` with labels.epochs = {} labels the {} spans to go\n",
                options.store, options.epochs, schema.layout.num_epochs, options.epochs, missing);
   }
 }

@@ -1,6 +1,7 @@
 #include "rocksdb_util.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
@@ -39,6 +40,17 @@ class StoreFileSystem : public rocksdb::FileSystemWrapper {
 rocksdb::Env* StoreEnv() {
   static const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<StoreFileSystem>());
   return env.get();
+}
+
+// Whether a store's creator died, or is not done: its column families come one by one, before any file of it.
+bool IsBeingCreated(const rocksdb::Status& status, const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (status.ToString().find("Column family not found") == std::string::npos || fs::exists(SealPath(path), error)) {
+    return false;
+  }
+  const auto is_sst = [](const fs::directory_entry& entry) { return entry.path().extension() == ".sst"; };
+  return std::none_of(fs::directory_iterator(DatabasePath(path), error), fs::directory_iterator(), is_sst);
 }
 
 // Well under what the process may open: RocksDB 7.8 ends a read with OK when descriptors run out.
@@ -130,8 +142,12 @@ void OpenForReading(const std::string& path, bool tolerant, Database* database) 
   options.paranoid_checks = !tolerant;
   options.skip_checking_sst_file_sizes_on_db_open = tolerant;
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(), &database->handles, &db),
-              "open", path);
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(), &database->handles, &db);
+  if (!status.ok() && IsBeingCreated(status, path)) {
+    Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
+  }
+  CheckStatus(status, "open", path);
   database->Adopt(db);
 }
 

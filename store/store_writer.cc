@@ -261,8 +261,9 @@ void StoreWriter::AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& tra
 void StoreWriter::Extend(uint32_t num_epochs) {
   Impl& self = *impl_;
   Schema schema = self.schema;
-  if (num_epochs <= schema.layout.num_epochs) {
-    Fail(ErrorCode::kInvalidArgument, "{} has {} epochs already; name more than that", self.path,
+  if (num_epochs == schema.layout.num_epochs) return;
+  if (num_epochs < schema.layout.num_epochs) {
+    Fail(ErrorCode::kInvalidArgument, "{} has {} epochs already; `decant extract` makes a smaller store", self.path,
          schema.layout.num_epochs);
   }
   const uint64_t num_spans = schema.layout.num_spans();

@@ -114,6 +114,7 @@ void Verifier::Open() {
   try {
     OpenForReading(path_, /*tolerant=*/true, &database_);
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) throw;
     Fail(error.code(), "{}; `decant repair` can take the spans of {} files from it", error.what(), files.size());
   }
   unknown_files_ = UnknownFiles(files, database_);

@@ -189,7 +189,8 @@ TEST_F(ExpiryTest, ExtendedStoreGoesOnWhereItEnded) {
 
 TEST_F(ExpiryTest, ExtendingNeedsMoreEpochs) {
   StoreWriter writer(path_, schema_);
-  for (const uint32_t num_epochs : {0u, 3u, 4u}) {
+  writer.Extend(4);  // as many as there are
+  for (const uint32_t num_epochs : {0u, 3u}) {
     EXPECT_THAT([&] { writer.Extend(num_epochs); }, FailsWith(ErrorCode::kInvalidArgument, "has 4 epochs already"));
   }
   EXPECT_THAT([&] { writer.Extend(1u << 30); }, FailsWith(ErrorCode::kInvalidArgument, "more than"));

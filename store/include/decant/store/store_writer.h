@@ -41,8 +41,8 @@ class StoreWriter {
   // Records an epoch that was never here as expired: `trailers` are the ledger entries of its spans, ascending.
   void AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& trailers);
 
-  // Gives the store more epochs: a schema with `num_epochs`, else equal. Takes the seal away first. kInvalidArgument
-  // when that is not more than it has.
+  // Gives the store more epochs: a schema with `num_epochs`, else equal. Takes the seal away first. As
+  // many as it has is fine; kInvalidArgument for fewer.
   void Extend(uint32_t num_epochs);
 
  private:
