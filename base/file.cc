@@ -73,6 +73,12 @@ void WriteFileAtomically(const std::string& path, std::string_view content) {
   SyncDirectory(parent);
 }
 
+void SyncFile(const std::string& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (file.get() < 0) FailErrno(errno, "open", path);
+  if (::fsync(file.get()) != 0) FailErrno(errno, "fsync", path);
+}
+
 void SyncDirectory(const std::string& path) {
   const Descriptor directory(path, O_RDONLY | O_DIRECTORY);
   if (directory.get() < 0) FailErrno(errno, "open", path);

@@ -40,7 +40,7 @@ LabelSet GenerateLabels(const BenchmarkSetting& setting, const CodecBenchmarkOpt
   const unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   const size_t measured = options.num_labels > 0 ? options.num_labels : setting.num_labels;
   return {.setting = setting.name,
-          .shape = {.num_classes = teacher.num_classes(), .k = teacher.k(), .delta = options.delta},
+          .shape = {.num_classes = teacher.num_classes(), .k = teacher.k(), .delta = options.delta > 0 ? options.delta : setting.delta, .graded_delta = setting.graded_delta},
           .calibration = MakeLabels(teacher, measured, setting.num_calibration_labels, threads),
           .measured = MakeLabels(teacher, 0, measured, threads)};
 }
@@ -62,7 +62,7 @@ LabelSet ReadStore(const StoreReader& reader, const CodecBenchmarkOptions& optio
   set.shape = {.num_classes = schema.codec.num_classes,
                .k = schema.codec.k,
                .fixed_counts = HaveFixedCounts(labels, schema.codec.k),
-               .delta = options.delta};
+               .delta = options.delta > 0 ? options.delta : schema.codec.delta};
   set.calibration.AppendRange(labels, 0, labels.size() / 4);
   set.measured.AppendRange(labels, labels.size() / 4, labels.size());
   return set;

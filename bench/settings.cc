@@ -52,16 +52,28 @@ BenchmarkSetting MakeSetting(const std::string& name, const std::string& variant
     return {.name = name,
             .teacher = MakeTokenTeacher(TokenParams(other, seed)),
             .num_labels = 8192,
-            .num_calibration_labels = 8192};
+            .num_calibration_labels = 8192,
+            .delta = 1.0 / 8,
+            .graded_delta = 1.0 / 96};
   }
   ImageTeacherParams params = ImageParams(other, seed);
   if (name == "c1000_k10") {
-    return {.name = name, .teacher = MakeImageTeacher(params), .num_labels = 131072, .num_calibration_labels = 65536};
+    return {.name = name,
+            .teacher = MakeImageTeacher(params),
+            .num_labels = 131072,
+            .num_calibration_labels = 65536,
+            .delta = 1.0 / 16,
+            .graded_delta = 1.0 / 64};
   }
   params.num_classes = 21841;
   params.k = 100;
   params.node_signal = 5;
-  return {.name = name, .teacher = MakeImageTeacher(params), .num_labels = 16384, .num_calibration_labels = 32768};
+  return {.name = name,
+          .teacher = MakeImageTeacher(params),
+          .num_labels = 16384,
+          .num_calibration_labels = 32768,
+          .delta = 1.0 / 14,
+          .graded_delta = 1.0 / 192};
 }
 
 }  // namespace decant

@@ -57,8 +57,7 @@ Command AddCodec(CLI::App& bench) {
   app->add_option("--variant", options->variant, "Parameters of the synthetic teachers: default or other")
       ->capture_default_str();
   app->add_option("--store", options->store, "Measure the labels of this store instead");
-  app->add_option("--delta", options->delta, "Step of the codecs that have one, nats")
-      ->capture_default_str()
+  app->add_option("--delta", options->delta, "Step of the codecs that have one, nats; default: the setting's")
       ->check(CLI::Range(0x1p-10, 1.0));
   app->add_flag("--json", *json, "Print a JSON list of rows");
   return {app, [options, json] {

@@ -17,7 +17,12 @@ struct Command {
 };
 
 Command AddBench(CLI::App& program);
+Command AddExpire(CLI::App& program);
+Command AddExtend(CLI::App& program);
+Command AddExtract(CLI::App& program);
 Command AddInspect(CLI::App& program);
+Command AddMerge(CLI::App& program);
+Command AddRepair(CLI::App& program);
 Command AddVerify(CLI::App& program);
 #ifdef DECANT_TORCH
 Command AddProduce(CLI::App& program);

@@ -1,5 +1,6 @@
 #include "console.h"
 
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 
@@ -42,6 +43,17 @@ std::string Grouped(uint64_t number) {
     text.push_back(digits[i]);
   }
   return text;
+}
+
+EpochRange ParseEpochRange(const std::string& text) {
+  EpochRange range;
+  const char* const end = text.data() + text.size();
+  const auto begin_result = std::from_chars(text.data(), end, range.begin);
+  if (begin_result.ec == std::errc() && begin_result.ptr != end && *begin_result.ptr == ':') {
+    const auto end_result = std::from_chars(begin_result.ptr + 1, end, range.end);
+    if (end_result.ec == std::errc() && end_result.ptr == end && range.begin < range.end) return range;
+  }
+  Fail(ErrorCode::kInvalidArgument, "--epochs is '{}', but must be A:B, the epochs from A on, B excluded", text);
 }
 
 uint64_t FolderBytes(const std::string& path) {

@@ -20,6 +20,14 @@ std::string Grouped(uint64_t number);
 // Bytes of the regular files below `path`.
 uint64_t FolderBytes(const std::string& path);
 
+// "A:B": the epochs from `begin` on, `end` excluded.
+struct EpochRange {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+// kInvalidArgument unless both are numbers and begin is below end.
+EpochRange ParseEpochRange(const std::string& text);
+
 // Progress on stderr: on a terminal one line that updates itself, elsewhere a full line every 30 s.
 class Progress {
  public:

@@ -34,6 +34,7 @@ void PrintJson(const std::string& store, const VerifyReport& report) {
                                          {"bytes", report.file_bytes},
                                          {"spans", report.num_spans},
                                          {"spans_committed", report.num_committed},
+                                         {"spans_expired", report.num_expired},
                                          {"labels", report.num_labels},
                                          {"entries", report.num_entries},
                                          {"seconds", report.seconds},
@@ -47,6 +48,7 @@ void PrintText(const std::string& store, const VerifyReport& report) {
   fmt::print("{}: {} files, {} bytes, {} of {} spans, {} labels read in {:.2f} s\n", store, report.num_files,
              Grouped(report.file_bytes), report.num_committed, report.num_spans, Grouped(report.num_labels),
              report.seconds);
+  if (report.num_expired > 0) fmt::print("{} of the spans have expired\n", report.num_expired);
   if (report.digest) fmt::print("digest {}\n", *report.digest);
   if (report.sound()) {
     fmt::print("verdict: {}\n", Verdict(report));

@@ -1,10 +1,14 @@
 #include "rocksdb_util.h"
 
 #include <algorithm>
+#include <filesystem>
 
+#include <rocksdb/env.h>
 #include <rocksdb/file_checksum.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/table.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "decant/base/error.h"
 
@@ -18,6 +22,36 @@ class SilentLogger : public rocksdb::Logger {
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
 };
+
+// RocksDB reopens an ingested file to fsync it. Span files are durable before that, and those of a sealed store, linked
+// into another one, cannot be opened for writing: RocksDB goes on where a file system does not support it.
+class StoreFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  StoreFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "StoreFileSystem"; }
+  rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                       rocksdb::IODebugContext* debug) override {
+    if (::access(name.c_str(), W_OK) != 0) return rocksdb::IOStatus::NotSupported(name);
+    return target()->ReopenWritableFile(name, options, file, debug);
+  }
+};
+
+rocksdb::Env* StoreEnv() {
+  static const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<StoreFileSystem>());
+  return env.get();
+}
+
+// Whether a store's creator died, or is not done: its column families come one by one, before any file of it.
+bool IsBeingCreated(const rocksdb::Status& status, const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (status.ToString().find("Column family not found") == std::string::npos || fs::exists(SealPath(path), error)) {
+    return false;
+  }
+  const auto is_sst = [](const fs::directory_entry& entry) { return entry.path().extension() == ".sst"; };
+  return std::none_of(fs::directory_iterator(DatabasePath(path), error), fs::directory_iterator(), is_sst);
+}
 
 // Well under what the process may open: RocksDB 7.8 ends a read with OK when descriptors run out.
 int MaxOpenFiles() {
@@ -34,12 +68,15 @@ std::string DatabasePath(const std::string& store_path) {
 std::string StagingPath(const std::string& store_path) {
   return store_path + "/staging";
 }
-std::string TablesPath(const std::string& store_path) {
-  return store_path + "/tables";
+std::string StagedTablesPath(const std::string& store_path) {
+  return StagingPath(store_path) + "/tables";
 }
 
 std::string SealPath(const std::string& store_path) {
   return store_path + "/seal";
+}
+std::string RepairPath(const std::string& store_path) {
+  return StagingPath(store_path) + "/repair";
 }
 
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path) {
@@ -67,6 +104,7 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
 
 rocksdb::Options StoreOptions() {
   rocksdb::Options options;
+  options.env = StoreEnv();
   options.create_if_missing = false;
   options.create_missing_column_families = false;
   options.info_log = std::make_shared<SilentLogger>();
@@ -101,6 +139,28 @@ void Database::Adopt(rocksdb::DB* opened) {
   db.reset(opened);
   meta = handles.at(1);
   labels = handles.at(2);
+}
+
+void OpenForReading(const std::string& path, bool tolerant, Database* database) {
+  rocksdb::Options options = StoreOptions();
+  options.paranoid_checks = !tolerant;
+  options.skip_checking_sst_file_sizes_on_db_open = tolerant;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(), &database->handles, &db);
+  if (!status.ok() && IsBeingCreated(status, path)) {
+    Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
+  }
+  CheckStatus(status, "open", path);
+  database->Adopt(db);
+}
+
+StoreLock::StoreLock(const std::string& path) {
+  CheckStatus(StoreEnv()->LockFile(DatabasePath(path) + "/LOCK", &lock_), "lock", path);
+}
+
+StoreLock::~StoreLock() {
+  StoreEnv()->UnlockFile(lock_).PermitUncheckedError();
 }
 
 bool GetValue(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string* value,

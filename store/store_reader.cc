@@ -1,7 +1,14 @@
 #include "decant/store/store_reader.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+
+#include <stdlib.h>
 
 #include "decant/base/error.h"
 
@@ -10,17 +17,96 @@
 
 namespace decant {
 
+namespace {
+
+// A folder of its own outside the store, for what RocksDB writes while it follows: nothing so far, but it wants one.
+class FollowerFolder {
+ public:
+  FollowerFolder() {
+    std::string pattern = std::filesystem::temp_directory_path() / "decant-follower-XXXXXX";
+    if (::mkdtemp(pattern.data()) == nullptr) FailErrno(errno, "create directory", pattern);
+    path_ = pattern;
+  }
+  ~FollowerFolder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  FollowerFolder(const FollowerFolder&) = delete;
+  FollowerFolder& operator=(const FollowerFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+uint64_t CountCommitted(const Ledger& ledger) {
+  return static_cast<uint64_t>(
+      std::count_if(ledger.begin(), ledger.end(), [](const auto& trailer) { return trailer.has_value(); }));
+}
+
+// How often a reader tries again when a writer replaces files under its hands.
+constexpr int kAttempts = 5;
+
+template <typename Body>
+void TryAgain(const Body& body) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return body();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kDataLoss || attempt == kAttempts) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10 * attempt));
+  }
+}
+
+}  // namespace
+
 struct StoreReader::Impl {
-  std::string Record(uint32_t epoch, uint64_t chunk) const;
+  void Open();
+  void Follow();
+  void CatchUp();
+  std::string TryRecord(uint32_t epoch, uint64_t chunk) const;
+  std::string Record(uint32_t epoch, uint64_t chunk);
   ChunkPlace Place(uint32_t epoch, uint64_t chunk) const;
 
   std::string path;
-  Database database;
+  std::optional<FollowerFolder> folder;  // while the store is not sealed; outlives the database
+  std::unique_ptr<Database> database;
   std::optional<Schema> schema;
   std::optional<ChunkCodec> codec;
+  // What changes while the store is written.
+  mutable std::shared_mutex mutex;
   std::optional<std::string> digest;
+  ExpiredEpochs expired;
   Ledger ledger;
 };
+
+void StoreReader::Impl::Open() {
+  digest = ReadSeal(path);
+  database = std::make_unique<Database>();
+  OpenForReading(path, /*tolerant=*/false, database.get());
+  // RocksDB follows a database with a file missing silently, up to where it was still whole: hence the opening before.
+  if (!digest) Follow();
+}
+
+void StoreReader::Impl::Follow() {
+  if (!folder) folder.emplace();
+  auto follower = std::make_unique<Database>();
+  rocksdb::DB* db = nullptr;
+  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), DatabasePath(path), folder->path(), StoreFamilies(),
+                                           &follower->handles, &db),
+              "follow", path);
+  follower->Adopt(db);
+  database = std::move(follower);
+}
+
+// Ledger entries stay until a repair: only the missing ones are read again.
+void StoreReader::Impl::CatchUp() {
+  if (folder) CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
+  expired = ReadExpiredEpochs(*database, schema->layout, path);
+  ledger = ReadLedger(*database, schema->layout, expired, path);
+  digest = ReadSeal(path);
+}
 
 ChunkPlace StoreReader::Impl::Place(uint32_t epoch, uint64_t chunk) const {
   const Layout& layout = schema->layout;
@@ -31,10 +117,14 @@ ChunkPlace StoreReader::Impl::Place(uint32_t epoch, uint64_t chunk) const {
   return {.epoch = epoch, .chunk = chunk, .num_samples = layout.ChunkLabels(chunk)};
 }
 
-std::string StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) const {
-  std::string record;
+std::string StoreReader::Impl::TryRecord(uint32_t epoch, uint64_t chunk) const {
+  const std::shared_lock lock(mutex);
   const std::string place = fmt::format("{}, chunk {} of epoch {}", path, chunk, epoch);
-  if (GetValue(database.db.get(), database.labels, ChunkKey(epoch, chunk), &record, place)) return record;
+  if (expired.contains(epoch)) {
+    Fail(ErrorCode::kNotFound, "{}: epoch {} has expired: its labels were deleted", place, epoch);
+  }
+  std::string record;
+  if (GetValue(database->db.get(), database->labels, ChunkKey(epoch, chunk), &record, place)) return record;
   const Span span = schema->layout.SpanOf(epoch, chunk);
   if (!ledger[span.index]) {
     Fail(ErrorCode::kNotFound, "{}: not labelled yet; `decant produce` continues the store", place);
@@ -43,32 +133,46 @@ std::string StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) const {
        span.index);
 }
 
+std::string StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) {
+  try {
+    return TryRecord(epoch, chunk);
+  } catch (const Error& error) {
+    if (!folder || error.code() != ErrorCode::kDataLoss) throw;
+  }
+  // The epoch may have expired since the last catching up, and its files with it.
+  {
+    const std::unique_lock lock(mutex);
+    CatchUp();
+  }
+  return TryRecord(epoch, chunk);
+}
+
 StoreReader::StoreReader(const std::string& path) : impl_(std::make_unique<Impl>()) {
   Impl& self = *impl_;
   self.path = path;
   std::error_code error;
-  if (!std::filesystem::exists(DatabasePath(path) + "/CURRENT", error)) {
-    Fail(ErrorCode::kNotFound, "there is no label store at {}", path);
-  }
-  rocksdb::DB* db = nullptr;
-  CheckStatus(
-      rocksdb::DB::OpenForReadOnly(StoreOptions(), DatabasePath(path), StoreFamilies(), &self.database.handles, &db),
-      "open", path);
-  self.database.Adopt(db);
-  self.digest = ReadSeal(path);
-  self.schema = ReadSchema(self.database, path);
+  if (!std::filesystem::exists(DatabasePath(path) + "/CURRENT", error)) RefuseNoStore(path);
+  TryAgain([&] { self.Open(); });
+  self.schema = ReadSchema(*self.database, path);
   if (!self.schema && self.digest) {
     Fail(ErrorCode::kDataLoss,
          "{}: sealed as complete, but its schema is missing; `decant verify` tells what is damaged", path);
   }
   if (!self.schema) Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
   self.codec.emplace(MakeCodec(*self.schema));
-  self.ledger = ReadLedger(self.database, self.schema->layout, path);
+  TryAgain([&] { self.CatchUp(); });
   if (self.digest && num_committed_spans() < self.schema->layout.num_spans()) {
     Fail(ErrorCode::kDataLoss,
          "{}: sealed as complete, but {} of {} spans are missing; `decant verify` tells what is damaged", path,
          self.schema->layout.num_spans() - num_committed_spans(), self.schema->layout.num_spans());
   }
+}
+
+uint64_t StoreReader::Refresh() {
+  Impl& self = *impl_;
+  const std::unique_lock lock(self.mutex);
+  if (self.folder) TryAgain([&] { self.CatchUp(); });
+  return CountCommitted(self.ledger);
 }
 
 StoreReader::~StoreReader() = default;
@@ -90,8 +194,13 @@ const std::vector<std::optional<SpanTrailer>>& StoreReader::ledger() const {
 }
 
 uint64_t StoreReader::num_committed_spans() const {
-  return static_cast<uint64_t>(std::count_if(impl_->ledger.begin(), impl_->ledger.end(),
-                                             [](const auto& trailer) { return trailer.has_value(); }));
+  const std::shared_lock lock(impl_->mutex);
+  return CountCommitted(impl_->ledger);
+}
+
+bool StoreReader::expired(uint32_t epoch) const {
+  const std::shared_lock lock(impl_->mutex);
+  return impl_->expired.contains(epoch);
 }
 
 void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const {

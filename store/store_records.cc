@@ -1,7 +1,11 @@
 #include "store_records.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "decant/base/error.h"
 #include "decant/base/file.h"
@@ -9,12 +13,23 @@
 
 namespace decant {
 
+void RefuseNoStore(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(RepairPath(path), error)) {
+    Fail(ErrorCode::kDataLoss, "{}: a repair was interrupted; run `decant repair` again", path);
+  }
+  Fail(ErrorCode::kNotFound, "there is no label store at {}", path);
+}
+
 std::optional<Schema> ReadSchema(const Database& database, const std::string& path) {
   std::string record;
   if (!GetValue(database.db.get(), database.meta, kSchemaKey, &record, path)) return std::nullopt;
-  const std::string tables = ReadFile(TablesPath(path));
+  std::string tables;
+  if (!GetValue(database.db.get(), database.meta, kTablesKey, &tables, path)) {
+    Fail(ErrorCode::kDataLoss, "{}: the schema is there, but not its codec tables", path);
+  }
   Schema schema = ParseSchema(UnwrapRecord(RecordMagic::kSchema, record, path + ": schema"),
-                              UnwrapRecord(RecordMagic::kTables, tables, TablesPath(path)));
+                              UnwrapRecord(RecordMagic::kTables, tables, path + ": codec tables"));
   if (GetValue(database.db.get(), database.meta, kProvenanceKey, &record, path)) {
     const std::string what = path + ": provenance";
     schema.provenance = nlohmann::json::parse(UnwrapRecord(RecordMagic::kProvenance, record, what), nullptr,
@@ -22,10 +37,6 @@ std::optional<Schema> ReadSchema(const Database& database, const std::string& pa
     if (schema.provenance.is_discarded()) Fail(ErrorCode::kDataLoss, "{}: not JSON", what);
   }
   return schema;
-}
-
-void WriteTables(const std::string& path, const Schema& schema) {
-  WriteFileAtomically(TablesPath(path), WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
 }
 
 std::optional<std::string> ReadSeal(const std::string& path) {
@@ -40,9 +51,19 @@ void WriteSeal(const std::string& path, const std::string& digest) {
   std::error_code error;
   if (std::filesystem::exists(SealPath(path), error) && ReadFile(SealPath(path)) == record) return;
   WriteFileAtomically(SealPath(path), record);
+  if (::chmod(SealPath(path).c_str(), 0444) != 0) FailErrno(errno, "change the mode of", SealPath(path));
 }
 
-Ledger ReadLedger(const Database& database, const Layout& layout, const std::string& path) {
+void RemoveSeal(const std::string& path) {
+  if (::unlink(SealPath(path).c_str()) == 0) {
+    SyncDirectory(path);
+  } else if (errno != ENOENT) {
+    FailErrno(errno, "remove", SealPath(path));
+  }
+}
+
+Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredEpochs& expired,
+                  const std::string& path) {
   constexpr uint64_t kBatch = 1024;
   Ledger ledger(layout.num_spans());
   for (uint64_t begin = 0; begin < ledger.size(); begin += kBatch) {
@@ -59,6 +80,9 @@ Ledger ReadLedger(const Database& database, const Layout& layout, const std::str
       const Span span = layout.SpanAt(begin + i);
       ledger[begin + i] = DecodeTrailer(span, layout.SpanLabels(span), values[i]);
     }
+  }
+  for (const auto& [epoch, trailers] : expired) {
+    for (const SpanTrailer& trailer : trailers) ledger[trailer.span] = trailer;
   }
   return ledger;
 }

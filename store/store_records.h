@@ -7,23 +7,28 @@
 #include "decant/store/ledger.h"
 #include "decant/store/schema.h"
 
+#include "expiry.h"
 #include "rocksdb_util.h"
 
 namespace decant {
+
+// Throws kNotFound: there is no store; or, when a repair was interrupted there, kDataLoss.
+[[noreturn]] void RefuseNoStore(const std::string& path);
 
 // The records of an open store, read and checked. Damage is kDataLoss.
 
 // nullopt when the store has no schema yet: its creator died at once.
 std::optional<Schema> ReadSchema(const Database& database, const std::string& path);
-// The codec tables of a schema, in a file that whoever writes spans can read too.
-void WriteTables(const std::string& path, const Schema& schema);
 // The seal of a complete store: its digest, in a file beside the database, so that it outlives damage there. nullopt
 // when the store is not sealed.
 std::optional<std::string> ReadSeal(const std::string& path);
 void WriteSeal(const std::string& path, const std::string& digest);
-// By span index; nullopt for a span that is not committed.
+// Durable; no seal is fine.
+void RemoveSeal(const std::string& path);
+// By span index; nullopt for a span that is not committed. Spans of expired epochs have the entries that they had.
 using Ledger = std::vector<std::optional<SpanTrailer>>;
-Ledger ReadLedger(const Database& database, const Layout& layout, const std::string& path);
+Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredEpochs& expired,
+                  const std::string& path);
 // StoreDigest() of a ledger without gaps.
 std::string DigestOfLedger(const Schema& schema, const Ledger& ledger);
 

@@ -1,17 +1,22 @@
 #include "decant/store/store_writer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/version.h>
 #include <unistd.h>
 
 #include "decant/base/error.h"
 #include "decant/base/file.h"
+#include "decant/store/acknowledgement.h"
 #include "decant/store/record.h"
 #include "decant/store/store_reader.h"
 
+#include "expiry.h"
 #include "rocksdb_util.h"
+#include "span_files.h"
 #include "store_records.h"
 
 namespace decant {
@@ -24,23 +29,66 @@ void RefuseDifference(const std::string& path, const Schema& stored, const Schem
   for (const SchemaDifference& difference : differences) {
     text += fmt::format("; {}: expected {}, found {}", difference.field, difference.expected, difference.found);
   }
+  if (differences.size() == 1 && differences[0].field == "layout.num_epochs" &&
+      wanted.layout.num_epochs > stored.layout.num_epochs) {
+    Fail(ErrorCode::kMismatch, "the store {} has fewer epochs than the job{}; `decant extend {} --epochs {}` adds them",
+         path, text, path, wanted.layout.num_epochs);
+  }
   Fail(ErrorCode::kMismatch, "the store {} was begun with another job{}; restore the job or name another store", path,
        text);
 }
 
-// A directory that holds something else is not taken over. One with the staging folder and codec tables alone is a
+// A directory that holds something else is not taken over. One with the staging folder alone is a
 // store whose creator died at once.
 void RefuseForeignDirectory(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!fs::exists(path, error) || fs::exists(DatabasePath(path), error)) return;
+  if (fs::exists(RepairPath(path), error)) RefuseNoStore(path);
   bool foreign = !fs::is_directory(path, error);
   if (!foreign) {
     for (const auto& entry : fs::directory_iterator(path)) {
-      foreign = foreign || (entry.path() != StagingPath(path) && entry.path() != TablesPath(path));
+      foreign = foreign || (entry.path() != StagingPath(path));
     }
   }
   if (foreign) Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
+}
+
+// RocksDB, once it opens a database for writing, deletes the SSTs that it does not know: after damage to its own
+// bookkeeping these are committed spans.
+void RefuseToLoseSpans(const std::string& path) {
+  if (ReadSeal(path)) StoreReader checked(path);
+  if (std::error_code error; !std::filesystem::exists(DatabasePath(path) + "/CURRENT", error)) return;
+  const std::vector<std::string> files = ListFiles(path);
+  if (files.empty()) return;
+  Database database;
+  OpenForReading(path, /*tolerant=*/true, &database);
+  const std::vector<std::string> unknown = UnknownFiles(files, database);
+  if (unknown.empty()) return;
+  const std::optional<Schema> schema = ReadSchema(database, path);
+  if (!schema) return;
+  const Ledger ledger = ReadLedger(database, schema->layout, ReadExpiredEpochs(database, schema->layout, path), path);
+  for (const std::string& file : unknown) {
+    std::optional<uint64_t> span;
+    try {
+      span = CheckSpanFile(*schema, file).span;
+    } catch (const Error&) {
+      continue;  // nothing to lose
+    }
+    if (ledger[*span]) continue;
+    Fail(ErrorCode::kDataLoss,
+         "{} holds span {}, but the database does not know the file; `decant repair` takes it back", file, *span);
+  }
+}
+
+// The database's files but for the lock: nobody writes to them again.
+void MakeReadOnly(const std::string& path) {
+  namespace fs = std::filesystem;
+  const auto write = fs::perms::owner_write | fs::perms::group_write | fs::perms::others_write;
+  for (const auto& entry : fs::directory_iterator(DatabasePath(path))) {
+    std::error_code error;  // a file of another user keeps its mode
+    if (entry.path().filename() != "LOCK") fs::permissions(entry.path(), write, fs::perm_options::remove, error);
+  }
 }
 
 }  // namespace
@@ -48,7 +96,7 @@ void RefuseForeignDirectory(const std::string& path) {
 struct StoreWriter::Impl {
   Impl(std::string a_path, const Schema& a_schema) : path(std::move(a_path)), schema(a_schema) {}
 
-  void Put(const char* key, const std::string& record) {
+  void Put(const std::string& key, const std::string& record) {
     rocksdb::WriteOptions no_log;
     no_log.disableWAL = true;
     CheckStatus(database.db->Put(no_log, database.meta, key, record), "write to", path);
@@ -56,11 +104,52 @@ struct StoreWriter::Impl {
   // Makes what was Put durable, as a file.
   void Flush() { CheckStatus(database.db->Flush({}, database.meta), "write to", path); }
 
+  void PutSchema() { Put(kSchemaKey, WrapRecord(RecordMagic::kSchema, SchemaText(schema))); }
+  void DeleteExpiredFiles();
+  void RequireConsumed(uint32_t epoch_begin, uint32_t epoch_end) const;
+
   const std::string path;
   Schema schema;
   Database database;
+  ExpiredEpochs expired;
   std::set<uint64_t> missing;
 };
+
+// Trailer and labels of a span are one file, and RocksDB forgets the files of an epoch all at once.
+void StoreWriter::Impl::DeleteExpiredFiles() {
+  std::set<uint32_t> epochs;
+  for (const auto& [span, file] : LiveSpanFiles(database, schema.layout)) {
+    const uint32_t epoch = schema.layout.SpanAt(span).epoch;
+    if (expired.contains(epoch)) epochs.insert(epoch);
+  }
+  for (const uint32_t epoch : epochs) {
+    const std::string begin = ChunkKey(epoch, 0);
+    const std::string end = ChunkKey(epoch + 1, 0);
+    const rocksdb::Slice begin_slice(begin), end_slice(end);
+    const rocksdb::RangePtr range(&begin_slice, &end_slice);
+    CheckStatus(rocksdb::DeleteFilesInRanges(database.db.get(), database.labels, &range, 1, /*include_end=*/false),
+                "expire labels of", path);
+  }
+}
+
+void StoreWriter::Impl::RequireConsumed(uint32_t epoch_begin, uint32_t epoch_end) const {
+  if (epoch_begin >= epoch_end || epoch_end > schema.layout.num_epochs) {
+    Fail(ErrorCode::kInvalidArgument, "{}: epochs {}:{}: the store has the epochs 0:{}", path, epoch_begin, epoch_end,
+         schema.layout.num_epochs);
+  }
+  for (const uint64_t span : missing) {
+    const uint32_t epoch = schema.layout.SpanAt(span).epoch;
+    if (epoch < epoch_begin || epoch >= epoch_end) continue;
+    Fail(ErrorCode::kNotFound, "{}: epoch {} is not labelled yet: span {} is missing", path, epoch, span);
+  }
+  for (const Acknowledgement& reader : ReadAcknowledgements(path)) {
+    if (reader.next_epoch >= epoch_end) continue;
+    const uint32_t needed = std::max(reader.next_epoch, epoch_begin);
+    if (expired.contains(needed)) continue;
+    Fail(ErrorCode::kUnavailable, "{}: the reader '{}' still needs epoch {}; when it is gone for good, remove {}", path,
+         reader.name, needed, AcknowledgementPath(path, reader.name));
+  }
+}
 
 StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const Calibrator& calibrate)
     : impl_(std::make_unique<Impl>(path, requested)) {
@@ -68,8 +157,7 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const
   Schema& schema = self.schema;
   ValidateSchema(schema);
   RefuseForeignDirectory(path);
-  // A sealed store that is damaged is refused before RocksDB opens it for writing and tidies up what it does not know.
-  if (ReadSeal(path)) StoreReader checked(path);
+  RefuseToLoseSpans(path);
   CreateDirectories(StagingPath(path));
 
   rocksdb::Options options = StoreOptions();
@@ -89,18 +177,23 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const
       schema.tables = std::make_shared<CodecTables>(calibrate ? calibrate() : DefaultTables(schema.codec));
     }
     const std::string provenance = schema.provenance.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    WriteTables(path, schema);
     self.Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, provenance));
-    self.Put(kSchemaKey, WrapRecord(RecordMagic::kSchema, SchemaText(schema)));
+    self.Put(kTablesKey, WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
+    self.PutSchema();
     self.Flush();
   }
-  const auto ledger = ReadLedger(self.database, schema.layout, path);
+  self.expired = ReadExpiredEpochs(self.database, schema.layout, path);
+  self.DeleteExpiredFiles();
+  const auto ledger = ReadLedger(self.database, schema.layout, self.expired, path);
   for (uint64_t span = 0; span < ledger.size(); ++span) {
     if (!ledger[span]) self.missing.insert(span);
   }
   for (const auto& entry : std::filesystem::directory_iterator(StagingPath(path))) {
-    ::unlink(entry.path().c_str());
+    std::error_code error;
+    std::filesystem::remove_all(entry.path(), error);
   }
+  WriteFileAtomically(StagedTablesPath(path),
+                      WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
 }
 
 StoreWriter::~StoreWriter() = default;
@@ -147,10 +240,55 @@ std::string StoreWriter::Seal() {
   if (!self.missing.empty()) {
     Fail(ErrorCode::kInternal, "{}: sealed with {} spans missing", self.path, self.missing.size());
   }
-  const auto ledger = ReadLedger(self.database, self.schema.layout, self.path);
+  const auto ledger = ReadLedger(self.database, self.schema.layout, self.expired, self.path);
   const std::string digest = DigestOfLedger(self.schema, ledger);
   WriteSeal(self.path, digest);
+  MakeReadOnly(self.path);
   return digest;
+}
+
+void StoreWriter::Expire(uint32_t epoch_begin, uint32_t epoch_end) {
+  Impl& self = *impl_;
+  self.RequireConsumed(epoch_begin, epoch_end);
+  const auto ledger = ReadLedger(self.database, self.schema.layout, self.expired, self.path);
+  const uint64_t spans_per_epoch = self.schema.layout.spans_per_epoch();
+  for (uint32_t epoch = epoch_begin; epoch < epoch_end; ++epoch) {
+    if (self.expired.contains(epoch)) continue;
+    std::vector<SpanTrailer> trailers;
+    for (uint64_t i = 0; i < spans_per_epoch; ++i) trailers.push_back(ledger[epoch * spans_per_epoch + i].value());
+    self.Put(ExpiryKey(epoch), EncodeExpiry(epoch, trailers));
+    self.expired.emplace(epoch, std::move(trailers));
+  }
+  self.Flush();
+  self.DeleteExpiredFiles();
+}
+
+void StoreWriter::AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& trailers) {
+  Impl& self = *impl_;
+  const std::string record = EncodeExpiry(epoch, trailers);
+  self.expired[epoch] = DecodeExpiry(self.schema.layout, epoch, record);
+  self.Put(ExpiryKey(epoch), record);
+  self.Flush();
+  self.DeleteExpiredFiles();
+  for (const SpanTrailer& trailer : trailers) self.missing.erase(trailer.span);
+}
+
+void StoreWriter::Extend(uint32_t num_epochs) {
+  Impl& self = *impl_;
+  Schema schema = self.schema;
+  if (num_epochs == schema.layout.num_epochs) return;
+  if (num_epochs < schema.layout.num_epochs) {
+    Fail(ErrorCode::kInvalidArgument, "{} has {} epochs already; `decant extract` makes a smaller store", self.path,
+         schema.layout.num_epochs);
+  }
+  const uint64_t num_spans = schema.layout.num_spans();
+  schema.layout.num_epochs = num_epochs;
+  ValidateSchema(schema);
+  RemoveSeal(self.path);
+  self.schema = schema;
+  self.PutSchema();
+  self.Flush();
+  for (uint64_t span = num_spans; span < schema.layout.num_spans(); ++span) self.missing.insert(span);
 }
 
 }  // namespace decant

@@ -17,6 +17,8 @@
 #include "decant/base/error.h"
 
 #include "rocksdb_util.h"
+#include "span_check.h"
+#include "span_files.h"
 #include "store_records.h"
 
 namespace decant {
@@ -31,8 +33,16 @@ class Verifier {
     const auto start = std::chrono::steady_clock::now();
     try {
       Open();
+      std::optional<Error> no_schema;
+      try {
+        ReadMeta();
+      } catch (const Error& error) {
+        no_schema = error;
+      }
       CheckFiles();
+      if (no_schema) throw *no_schema;
       CheckLedger();
+      CheckUnknownFiles();
       CheckSpans();
       CheckDigest();
     } catch (const Error& error) {
@@ -41,22 +51,30 @@ class Verifier {
     }
     std::sort(report_.damages.begin(), report_.damages.end(),
               [](const Damage& a, const Damage& b) { return a.where < b.where; });
+    report_.bad_spans.assign(bad_spans_.begin(), bad_spans_.end());
     report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::move(report_);
   }
 
  private:
   void Open();
+  void ReadMeta();
   void CheckFiles();
+  std::optional<Span> SpanOfFile(const rocksdb::LiveFileMetaData& file) const;
   void CheckFile(const rocksdb::LiveFileMetaData& file);
   void CheckLedger();
+  void CheckUnknownFiles();
   void CheckSpans();
-  void CheckSpan(const SpanTrailer& trailer);
   void CheckDigest();
 
   void AddDamage(const std::string& where, const std::string& what) {
     const std::lock_guard lock(mutex_);
     report_.damages.push_back({where, what});
+  }
+
+  void MarkBad(uint64_t span) {
+    const std::lock_guard lock(mutex_);
+    bad_spans_.insert(span);
   }
 
   // Runs body(i) for i in [0, count) on the threads.
@@ -83,60 +101,69 @@ class Verifier {
   std::optional<Schema> schema_;
   std::optional<ChunkCodec> codec_;
   Ledger ledger_;
-  std::set<uint64_t> unreadable_spans_;  // in a damaged file: reported with it
+  ExpiredEpochs expired_;
+  std::vector<std::string> unknown_files_;
+  std::set<uint64_t> bad_spans_;
   std::mutex mutex_;
   VerifyReport report_;
 };
 
 void Verifier::Open() {
-  if (std::error_code error; !std::filesystem::exists(DatabasePath(path_), error))
-    Fail(ErrorCode::kNotFound, "there is no label store at {}", path_);
-  rocksdb::Options options = StoreOptions();
-  options.paranoid_checks = false;  // open in spite of damage, so that all of it can be named
-  options.skip_checking_sst_file_sizes_on_db_open = true;
-  rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::OpenForReadOnly(options, DatabasePath(path_), StoreFamilies(), &database_.handles, &db),
-              "open", path_);
-  database_.Adopt(db);
+  if (std::error_code error; !std::filesystem::exists(DatabasePath(path_), error)) RefuseNoStore(path_);
+  const std::vector<std::string> files = ListFiles(path_);
+  try {
+    OpenForReading(path_, /*tolerant=*/true, &database_);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) throw;
+    Fail(error.code(), "{}; `decant repair` can take the spans of {} files from it", error.what(), files.size());
+  }
+  unknown_files_ = UnknownFiles(files, database_);
+}
+
+void Verifier::ReadMeta() {
+  schema_ = ReadSchema(database_, path_);
+  if (!schema_) Fail(ErrorCode::kDataLoss, "the store has no schema");
+  codec_.emplace(MakeCodec(*schema_));
+  report_.num_spans = schema_->layout.num_spans();
+  for (uint32_t epoch = 0; epoch < schema_->layout.num_epochs; ++epoch) {
+    try {
+      if (auto trailers = ReadExpiry(database_, schema_->layout, epoch, path_)) {
+        report_.num_expired += trailers->size();
+        expired_.emplace(epoch, std::move(*trailers));
+      }
+    } catch (const Error& error) {
+      AddDamage("meta", error.what());
+    }
+  }
 }
 
 void Verifier::CheckFiles() {
   std::vector<rocksdb::LiveFileMetaData> files;
   database_.db->GetLiveFilesMetaData(&files);
-  // Files of `meta` first: without the schema nothing else can be told.
-  std::stable_partition(files.begin(), files.end(),
-                        [](const auto& file) { return file.column_family_name == kMetaFamily; });
-  std::set<std::string> damaged;
   InParallel(files.size(), [&](size_t i) {
-    const std::string where = files[i].relative_filename;
+    const std::optional<Span> span = SpanOfFile(files[i]);
+    if (span && expired_.contains(span->epoch)) return;  // the next writer goes on deleting it
     try {
       CheckFile(files[i]);
     } catch (const Error& error) {
-      AddDamage(where, error.what());
-      const std::lock_guard lock(mutex_);
-      damaged.insert(where);
+      if (!span) return AddDamage(files[i].relative_filename, error.what());
+      AddDamage(files[i].relative_filename,
+                fmt::format("{} (span {}: chunks {} to {} of epoch {})", error.what(), span->index, span->chunk_begin,
+                            span->chunk_end - 1, span->epoch));
+      MarkBad(span->index);
     }
   });
-  schema_ = ReadSchema(database_, path_);
-  if (!schema_) Fail(ErrorCode::kDataLoss, "the store has no schema");
-  codec_.emplace(MakeCodec(*schema_));
-  const Layout& layout = schema_->layout;
-  report_.num_spans = layout.num_spans();
-  for (const auto& file : files) {
-    if (!damaged.contains(file.relative_filename)) continue;
-    uint32_t epoch = 0;
-    uint64_t chunk = 0;
-    if (file.column_family_name != kLabelsFamily || !ParseLabelKey(file.largestkey, &epoch, &chunk)) continue;
-    if (epoch >= layout.num_epochs || chunk >= layout.chunks_per_epoch()) continue;
-    const Span span = layout.SpanOf(epoch, chunk);
-    unreadable_spans_.insert(span.index);
-    for (Damage& damage : report_.damages) {
-      if (damage.where == file.relative_filename) {
-        damage.what += fmt::format(" (span {}: chunks {} to {} of epoch {})", span.index, span.chunk_begin,
-                                   span.chunk_end - 1, span.epoch);
-      }
-    }
+}
+
+std::optional<Span> Verifier::SpanOfFile(const rocksdb::LiveFileMetaData& file) const {
+  uint32_t epoch = 0;
+  uint64_t chunk = 0;
+  if (!schema_ || file.column_family_name != kLabelsFamily || !ParseLabelKey(file.largestkey, &epoch, &chunk)) {
+    return std::nullopt;
   }
+  const Layout& layout = schema_->layout;
+  if (epoch >= layout.num_epochs || chunk >= layout.chunks_per_epoch()) return std::nullopt;
+  return layout.SpanOf(epoch, chunk);
 }
 
 void Verifier::CheckFile(const rocksdb::LiveFileMetaData& file) {
@@ -173,8 +200,13 @@ void Verifier::CheckLedger() {
   const Layout& layout = schema_->layout;
   ledger_.resize(layout.num_spans());
   for (uint64_t index = 0; index < layout.num_spans(); ++index) {
-    if (unreadable_spans_.contains(index)) continue;
     const Span span = layout.SpanAt(index);
+    if (const auto expired = expired_.find(span.epoch); expired != expired_.end()) {
+      ledger_[index] = expired->second[index % layout.spans_per_epoch()];
+      ++report_.num_committed;
+      continue;
+    }
+    if (bad_spans_.contains(index)) continue;
     try {
       std::string record;
       const std::string what = fmt::format("trailer of span {}", index);
@@ -183,53 +215,46 @@ void Verifier::CheckLedger() {
       ++report_.num_committed;
     } catch (const Error& error) {
       AddDamage(fmt::format("span {}", index), error.what());
-      unreadable_spans_.insert(index);
+      MarkBad(index);
+    }
+  }
+}
+
+// The files of expired epochs, of spans that are there already, and of `meta` are the rest of unfinished work, which
+// the next writer removes.
+void Verifier::CheckUnknownFiles() {
+  for (const std::string& file : unknown_files_) {
+    if (IsMetaFile(file)) continue;
+    const std::string where = std::filesystem::path(file).filename();
+    try {
+      const uint64_t span = CheckSpanFile(*schema_, file).span;
+      if (ledger_[span]) continue;
+      AddDamage(where,
+                fmt::format("holds span {}, sound, but the database does not know the file; `decant repair` takes "
+                            "it back",
+                            span));
+    } catch (const Error& error) {
+      AddDamage(where, fmt::format("the database does not know the file: {}", error.what()));
     }
   }
 }
 
 void Verifier::CheckSpans() {
+  const Layout& layout = schema_->layout;
   InParallel(ledger_.size(), [&](size_t index) {
-    if (!ledger_[index]) return;
+    if (!ledger_[index] || expired_.contains(layout.SpanAt(index).epoch)) return;
     try {
-      CheckSpan(*ledger_[index]);
+      CheckSpanContent(layout, *codec_, *ledger_[index], [&](const std::string& key, std::string* value) {
+        return GetValue(database_.db.get(), database_.labels, key, value, path_);
+      });
+      const std::lock_guard lock(mutex_);
+      report_.num_labels += ledger_[index]->num_labels;
+      report_.num_entries += ledger_[index]->num_entries;
     } catch (const Error& error) {
       AddDamage(fmt::format("span {}", index), error.what());
+      MarkBad(index);
     }
   });
-}
-
-void Verifier::CheckSpan(const SpanTrailer& trailer) {
-  const Span span = schema_->layout.SpanAt(trailer.span);
-  Xxh3Stream content;
-  uint64_t num_entries = 0;
-  uint64_t num_labels = 0;
-  uint64_t chunk_bytes = 0;
-  std::string record;
-  for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
-    const ChunkPlace place = {span.epoch, chunk, schema_->layout.ChunkLabels(chunk)};
-    const std::string what = fmt::format("chunk {} of epoch {}", chunk, span.epoch);
-    if (!GetValue(database_.db.get(), database_.labels, ChunkKey(span.epoch, chunk), &record, what)) {
-      Fail(ErrorCode::kDataLoss, "{} is missing", what);
-    }
-    const LabelCodes codes = codec_->Decode(place, record);
-    LabelBatch labels;
-    codec_->Dequantise(codes, 0, codes.size(), &labels);
-    UpdateContentDigest(place, codes, &content);
-    num_entries += codes.ids.size();
-    chunk_bytes += record.size();
-    num_labels += codes.size();
-  }
-  if (chunk_bytes != trailer.chunk_bytes) {
-    Fail(ErrorCode::kDataLoss, "chunks: expected {} bytes, found {}", trailer.chunk_bytes, chunk_bytes);
-  }
-  if (num_entries != trailer.num_entries || content.Digest() != trailer.content_digest) {
-    Fail(ErrorCode::kDataLoss, "content: expected {} entries with digest {}, found {} with {}", trailer.num_entries,
-         Hex(trailer.content_digest), num_entries, Hex(content.Digest()));
-  }
-  const std::lock_guard lock(mutex_);
-  report_.num_labels += num_labels;
-  report_.num_entries += num_entries;
 }
 
 void Verifier::CheckDigest() {

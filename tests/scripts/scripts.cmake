@@ -1,6 +1,7 @@
-# Tests that run the program as a user does: each is a shell script that gets the path of `decant` and of the sources.
+# Tests that run the program as a user does: each is a shell script that gets the path of `decant`, of the sources, and more where
+# it needs it.
 function(decant_script name label)
-  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/scripts/${name}.sh $<TARGET_FILE:decant> ${PROJECT_SOURCE_DIR})
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/scripts/${name}.sh $<TARGET_FILE:decant> ${PROJECT_SOURCE_DIR} ${ARGN})
   set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77)
 endfunction()
 
@@ -8,6 +9,13 @@ decant_script(layering unit)
 decant_script(docs_name_every_key unit)
 decant_script(known_answers unit)
 decant_script(bench unit)
+# Stores that are written without a teacher.
+add_executable(make_store ${PROJECT_SOURCE_DIR}/tests/tools/make_store.cc)
+target_link_libraries(make_store PRIVATE decant::store decant_flags)
+target_include_directories(make_store PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+decant_script(killed_stores crash $<TARGET_FILE:make_store>)
+set_tests_properties(killed_stores PROPERTIES RUN_SERIAL ON)
+
 if(DECANT_TORCH)
   decant_script(bad_input cli)
   decant_script(damage cli)

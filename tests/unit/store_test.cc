@@ -29,7 +29,7 @@ class StoreTest : public testing::Test {
   std::vector<std::string> StagedFiles() {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(path_ + "/staging")) {
-      names.push_back(entry.path().filename());
+      if (entry.path().extension() == ".sst") names.push_back(entry.path().filename());
     }
     return names;
   }

@@ -12,6 +12,9 @@ std::string ReadFile(const std::string& path);
 // fsyncs the directory. Missing parent directories are created.
 void WriteFileAtomically(const std::string& path, std::string_view content);
 
+// fsyncs a file.
+void SyncFile(const std::string& path);
+
 // fsyncs a directory, so that the names in it survive a power cut.
 void SyncDirectory(const std::string& path);
 

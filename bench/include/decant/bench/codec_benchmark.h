@@ -17,7 +17,7 @@ struct CodecBenchmarkOptions {
   uint64_t seed = 1;
   size_t num_labels = 0;  // 0: as many as the setting says
   std::string store;      // re-encodes the labels of this store instead
-  double delta = 1.0 / 32;
+  double delta = 0;       // step of the codecs that have one; 0: the setting's or the store's
 };
 
 // What one codec makes of one setting. A figure that does not apply is empty.

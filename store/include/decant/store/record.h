@@ -10,12 +10,14 @@ namespace decant {
 //   magic u32 | version u16 | flags u16 (0) | payload length u32 | payload | XXH3-64 u64 of all bytes before it
 // Specified in docs/format.md. Magic numbers reach the disk: never re-use one.
 enum class RecordMagic : uint32_t {
-  kSchema = 0x48435344,      // "DSCH"
-  kProvenance = 0x56525044,  // "DPRV"
-  kChunk = 0x4b484344,       // "DCHK"
-  kTrailer = 0x4c525444,     // "DTRL"
-  kSeal = 0x4c455344,        // "DSEL"
-  kTables = 0x4c425444,      // "DTBL"
+  kSchema = 0x48435344,           // "DSCH"
+  kProvenance = 0x56525044,       // "DPRV"
+  kChunk = 0x4b484344,            // "DCHK"
+  kTrailer = 0x4c525444,          // "DTRL"
+  kSeal = 0x4c455344,             // "DSEL"
+  kExpiry = 0x50584544,           // "DEXP"
+  kAcknowledgement = 0x4b434144,  // "DACK"
+  kTables = 0x4c425444,           // "DTBL"
 };
 
 // The version that this build writes, and the oldest that it reads.

@@ -12,8 +12,9 @@
 
 namespace decant {
 
-// Reads a store without writing or locking anything: any number of readers, also from read-only directories.
-// Thread-safe. Not usable across fork(): open one reader per process.
+// Reads a store without writing to it or locking anything: any number of readers, also from read-only directories, also
+// while the store is being written. A sealed store is opened as it is; one that is not can be followed with Refresh().
+// Thread-safe but for Refresh(), see there. Not usable across fork(): open one reader per process.
 class StoreReader {
  public:
   // kNotFound when there is no store at `path`, kDataLoss when it is damaged.
@@ -25,14 +26,21 @@ class StoreReader {
   const std::string& path() const;
   const Schema& schema() const;
   const ChunkCodec& codec() const;
-  // The store's digest when it is complete and sealed.
+  // The store's digest when it is complete and sealed; this and ledger() as of the opening or the last Refresh().
   const std::optional<std::string>& digest() const;
-  // The ledger entry of each span, by Span::index; nullopt when the span is not committed. As of the opening.
+  // The ledger entry of each span, by Span::index; nullopt when the span is not committed.
   const std::vector<std::optional<SpanTrailer>>& ledger() const;
   uint64_t num_committed_spans() const;
 
-  // Appends the labels of a whole chunk to `labels`. kNotFound when its span is not committed, kDataLoss when it is
-  // damaged or gone.
+  // Whether the labels of an epoch were deleted after use; its ledger entries are still there.
+  bool expired(uint32_t epoch) const;
+
+  // Takes notice of what was committed, sealed or has expired since. Returns num_committed_spans(). Labels may be read
+  // by other threads meanwhile; references from digest() and ledger() end.
+  uint64_t Refresh();
+
+  // Appends the labels of a whole chunk to `labels`. kNotFound when its span is not committed or has expired, kDataLoss
+  // when it is damaged or gone.
   void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const;
   // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
   void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const;

@@ -17,8 +17,9 @@ class StoreWriter {
  public:
   // Creates the store at `path`, or opens it to go on. An existing store whose schema differs is kMismatch with every
   // field that differs (expected: the store's, found: `schema`'s). Removes what dead writers left in the staging
-  // folder. Codec tables that `schema` lacks are the existing store's; those of a new store come from `calibrate`, or
-  // are the default ones.
+  // folder, and finishes an expiry that was interrupted. kDataLoss, before anything is changed, for a sealed store that
+  // is damaged and for one whose database has lost sight of a span file. Codec tables that `schema` lacks are the
+  // existing store's; those of a new store come from `calibrate`, or are the default ones.
   using Calibrator = std::function<CodecTables()>;
   StoreWriter(const std::string& path, const Schema& schema, const Calibrator& calibrate = {});
   ~StoreWriter();
@@ -27,15 +28,27 @@ class StoreWriter {
 
   // Complete, with codec tables.
   const Schema& schema() const;
-  // Spans without a ledger entry, ascending.
+  // Spans without a ledger entry, ascending. Those of expired epochs have theirs.
   std::vector<uint64_t> MissingSpans() const;
   uint64_t num_committed() const;
 
   // Commits finished spans: all of them or none. A span that is committed already is dropped, not an error.
   void Commit(const std::vector<SpanFile>& files);
 
-  // When no span is missing: records the store's digest. Returns it.
+  // When no span is missing: records the store's digest and makes the database's files read-only. Returns the digest.
   std::string Seal();
+
+  // Deletes the labels of the epochs [epoch_begin, epoch_end), whole files; their ledger entries stay, so that digest,
+  // seal and MissingSpans() do. Epochs that have expired already are fine. Durable step by step: killed anywhere, the
+  // next writer finishes it. Refused with kNotFound for an epoch that is not complete, with kUnavailable, naming the
+  // reader, for one that a reader still needs (decant/store/acknowledgement.h).
+  void Expire(uint32_t epoch_begin, uint32_t epoch_end);
+  // Records an epoch that was never here as expired: `trailers` are the ledger entries of its spans, ascending.
+  void AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& trailers);
+
+  // Gives the store more epochs: a schema with `num_epochs`, else equal. Takes the seal away first. As
+  // many as it has is fine; kInvalidArgument for fewer.
+  void Extend(uint32_t num_epochs);
 
  private:
   struct Impl;

@@ -18,12 +18,14 @@ struct VerifyReport {
   uint64_t file_bytes = 0;
   uint64_t num_spans = 0;      // that the schema asks for
   uint64_t num_committed = 0;  // with a sound ledger entry
+  uint64_t num_expired = 0;    // of these, spans of expired epochs: their labels are gone on purpose
   uint64_t num_labels = 0;     // decoded
   uint64_t num_entries = 0;
   double seconds = 0;
   std::optional<std::string> digest;  // recomputed from the decoded labels; only for a complete, sound store
   bool sealed = false;                // the store's digest is recorded
   std::vector<Damage> damages;
+  std::vector<uint64_t> bad_spans;  // with damage in their files: what a repair drops
 
   bool sound() const { return damages.empty(); }
   bool complete() const { return num_committed == num_spans; }

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "decant/store/ledger.h"
+#include "decant/store/schema.h"
+
+#include "rocksdb_util.h"
+
+namespace decant {
+
+// The span files of a store, as files.
+
+// The database's file of each span, by Span::index.
+std::map<uint64_t, std::string> LiveSpanFiles(const Database& database, const Layout& layout);
+
+// The SSTs in the database's folder that may be lost work: those of an unfinished commit are in the staging folder too
+// and are left out, so are empty ones. List before the database is opened, so that a commit meanwhile is not mistaken.
+std::vector<std::string> ListFiles(const std::string& path);
+// Those of `files` that an open database does not know.
+std::vector<std::string> UnknownFiles(const std::vector<std::string>& files, const Database& database);
+
+// Whether a file holds records of `meta`: the rest of an unfinished write, when the database does not know it.
+bool IsMetaFile(const std::string& file);
+// Reads a span file without its database, to the last label. Returns its trailer; kDataLoss when anything in it is
+// damaged or missing.
+SpanTrailer CheckSpanFile(const Schema& schema, const std::string& file);
+// The value of `key` in `file`; false when it is not there. kDataLoss when the file cannot be read.
+bool GetFromFile(const std::string& file, std::string_view key, std::string* value);
+
+// Makes `to` another name of the file `from`, or a durable copy where file systems cannot do that.
+void LinkOrCopy(const std::string& from, const std::string& to);
+
+}  // namespace decant
