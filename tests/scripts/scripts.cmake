@@ -9,6 +9,7 @@ decant_script(layering unit)
 decant_script(docs_name_every_key unit)
 decant_script(known_answers unit)
 decant_script(bench unit)
+
 # Stores that are written without a teacher.
 add_executable(make_store ${PROJECT_SOURCE_DIR}/tests/tools/make_store.cc)
 target_link_libraries(make_store PRIVATE decant::store decant_flags)
