@@ -61,8 +61,8 @@ uint32_t CommonCount(const LabelCodes& codes) {
 // The parts of a chunk, checked as far as whole columns go; labels are checked as they are read.
 class ChunkParts {
  public:
-  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload) : what_(Describe(place)) {
-    ByteReader reader(payload, what_);
+  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload) : place_(place) {
+    ByteReader reader(payload, "chunk");
     Expect("epoch", place.epoch, reader.Get<uint32_t>());
     Expect("chunk", place.chunk, reader.Get<uint64_t>());
     Expect("number of samples", place.num_samples, reader.Get<uint32_t>());
@@ -70,7 +70,7 @@ class ChunkParts {
     if (params.windows) ReadWindows(place, &reader);
     fixed_count_ = reader.Get<uint32_t>();
     if (fixed_count_ > params.k) {
-      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what_, params.k, fixed_count_);
+      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what(), params.k, fixed_count_);
     }
     min_bits_ = reader.Get<uint32_t>();
     lengths_ = Column(&reader, num_labels_);
@@ -81,15 +81,15 @@ class ChunkParts {
   void CheckStream() const {
     const uint64_t num_bits = LabelBegin(num_labels_);
     if ((num_bits + 7) / 8 != stream_.size()) {
-      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what_, (num_bits + 7) / 8,
+      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what(), (num_bits + 7) / 8,
            stream_.size());
     }
     if (num_bits % 8 != 0 && static_cast<unsigned char>(stream_.back()) >> (num_bits % 8) != 0) {
-      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what());
     }
   }
 
-  const std::string& what() const { return what_; }
+  std::string what() const { return Describe(place_); }
   BitReader stream() const { return BitReader(stream_); }
   const std::vector<uint32_t>& windows() const { return windows_; }
   uint64_t WindowHash(size_t window) const { return hashes_.at(window); }
@@ -120,14 +120,14 @@ class ChunkParts {
  private:
   template <typename Int>
   void Expect(std::string_view field, Int expected, Int found) const {
-    if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what_, field, expected, found);
+    if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what(), field, expected, found);
   }
 
   BitColumn Column(ByteReader* reader, uint64_t count) const {
     const auto width = reader->Get<uint8_t>();
-    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what_, width);
+    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what(), width);
     const BitColumn column(reader->GetBytes(PackedBytes(count, width)), width, count);
-    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what());
     return column;
   }
 
@@ -137,7 +137,7 @@ class ChunkParts {
     windows_.push_back(0);
     for (size_t i = 0; i < place.num_samples; ++i) {
       total += lengths[i];
-      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what_, kMaxChunkLabels);
+      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what(), kMaxChunkLabels);
       windows_.push_back(static_cast<uint32_t>(total));
     }
     for (size_t i = 0; i < place.num_samples; ++i) hashes_.push_back(reader->Get<uint64_t>());
@@ -148,7 +148,7 @@ class ChunkParts {
 
   static constexpr uint64_t kMaxChunkLabels = uint64_t{1} << 29;
 
-  std::string what_;
+  ChunkPlace place_;
   uint64_t num_labels_ = 0;
   std::vector<uint32_t> windows_;
   std::vector<uint64_t> hashes_;
@@ -303,7 +303,7 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
 }
 
 LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
-  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, Describe(place)));
+  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"));
   LabelCodes codes;
   if (impl_->params.windows) {
     impl_->DecodeLabels(parts, parts.windows()[index], parts.windows()[index + 1], &codes);
