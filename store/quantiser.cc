@@ -274,7 +274,7 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels)
   const double log_total = std::log(total);
   float* log_probs = Grow(&labels->log_probs, count);
   for (uint32_t entry = 0; entry < count; ++entry) {
-    log_probs[entry] = static_cast<float>(grid_.Number(values[entry]) - log_total);
+    log_probs[entry] = static_cast<float>(std::min(grid_.Number(values[entry]) - log_total, 0.0));
   }
   labels->tail_mass.push_back(static_cast<float>(TailMass(codes.tails[i]) / total));
 }

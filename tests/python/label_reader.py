@@ -32,11 +32,7 @@ def check(sound, what):
 
 def unwrap(record, magic):
     check(len(record) >= 20, "too short")
-    version, flags, length = struct.unpack_from("<HHI", record, 4)
-    check(record[:4] == magic, "magic number")
-    check(version == 1, "format version")
-    check(flags == 0, "flags")
-    check(length == len(record) - 20, "payload length")
+    check(struct.unpack_from("<4sHHI", record) == (magic, 1, 0, len(record) - 20), "magic number, version or length")
     check(struct.unpack("<Q", record[-8:])[0] == xxhash.xxh3_64_intdigest(record[:-8]), "checksum")
     return record[12:-8]
 
@@ -52,8 +48,13 @@ class Bits:
         self.at += width
         return self.value >> (self.at - width) & ((1 << width) - 1)
 
-    def check_padding(self):
-        check(self.size - self.at < 8 and self.value >> self.at == 0, "padding")
+    def column(self, count, width):
+        values = [self.get(width) for _ in range(count)]
+        check(self.get(-self.at % 8) == 0, "padding")
+        return values
+
+    def check_end(self):
+        check(self.size - self.at < 8 and self.value >> self.at == 0, "bytes or padding at the end")
 
 
 class PrefixCode:
@@ -90,22 +91,15 @@ class Store:
             check(fields is None or schema[name].keys() == fields, "fields of " + name)
         self.params = {**schema["labels"], **schema["codec"]}
         classes = self.params["num_classes"]
-        width, contexts = (classes - 1).bit_length(), 1 + classes.bit_length()
-        num_classes, flags = struct.unpack_from("<IB", tables)
-        check(num_classes == classes and flags <= 3, "header of the tables")
-        order_bytes = (classes * width + 7) // 8 if flags & 1 else 0
-        check(len(tables) == 5 + order_bytes + 128 * (len(KINDS) + 2 * contexts), "length of the tables")
-        self.order = None
-        if flags & 1:
-            bits = Bits(tables[5:5 + order_bytes])
-            self.order = [bits.get(width) for _ in range(classes)]
-            bits.check_padding()
-            check(sorted(self.order) == list(range(classes)), "order of the classes")
-        self.anchored = flags & 2 != 0
-        bits = Bits(tables[5 + order_bytes:])
-        codes = [PrefixCode([bits.get(4) for _ in range(256)]) for _ in range(len(KINDS) + 2 * contexts)]
-        self.codes = dict(zip(KINDS, codes))
-        self.gaps, self.drops = codes[len(KINDS):len(KINDS) + contexts], codes[len(KINDS) + contexts:]
+        width, num_contexts, bits = (classes - 1).bit_length(), 1 + classes.bit_length(), Bits(tables)
+        found, flags = bits.get(32), bits.get(8)
+        check(found == classes and flags <= 3, "header of the tables")
+        self.order, self.anchored = bits.column(classes, width) if flags & 1 else range(classes), flags & 2 != 0
+        check(not flags & 1 or sorted(self.order) == list(range(classes)), "order of the classes")
+        codes = [PrefixCode(bits.column(256, 4)) for _ in range(len(KINDS) + 2 * num_contexts)]
+        bits.check_end()
+        self.codes, codes = dict(zip(KINDS, codes)), codes[len(KINDS):]
+        self.gaps, self.drops = codes[:num_contexts], codes[num_contexts:]
         check("sha256:" + hashlib.sha256(tables).hexdigest() == self.params["tables"], "digest of the tables")
         self.exact, self.logits = self.params["values"] == "fp16_probs", self.params["values"].endswith("logits")
         self.steps = [0.0]
@@ -118,15 +112,14 @@ class Store:
 
     def number(self, code):
         if self.exact:
-            prob = struct.unpack("<e", struct.pack("<H", 0x3c00 - code))[0]
+            prob = floats([0x3c00 - code], "e", "H")[0]
             return math.log(prob) if prob > 0 else -math.inf
         if not self.logits:
             return self.log_prob(code)
         ordered = 0xffff - code
         raw = ordered - 0x8000 if ordered >= 0x8000 else 0xffff - ordered
-        if self.params["values"] == "bf16_logits":
-            return struct.unpack("<f", struct.pack("<I", raw << 16))[0]
-        return struct.unpack("<e", struct.pack("<H", raw))[0]
+        fp16 = self.params["values"] == "fp16_logits"
+        return floats([raw], "e", "H")[0] if fp16 else floats([raw << 16])[0]
 
     def label(self, bits, count, out):
         params, classes = self.params, self.params["num_classes"]
@@ -158,50 +151,40 @@ class Store:
         check(entries[0][0] >= 0 and entries[-1][0] < classes, "place")
         check(all(value >= 0 for _, value in entries), "drop")
         values = [value for _, value in entries]
-        out["ids"] += [self.order[place] if self.order else place for place, _ in entries]
+        out["ids"] += [self.order[place] for place, _ in entries]
         out["values"] += values
         if params["record_order"]:
             ranks = [bits.get((values.count(value) - 1).bit_length()) for value in values]
-            check(all(sorted(r for r, v in zip(ranks, values) if v == value) == list(range(values.count(value)))
-                      for value in values), "ranks")
+            check(len(set(zip(values, ranks))) == count, "ranks that come twice")
+            check(all(rank < values.count(value) for rank, value in zip(ranks, values)), "ranks")
             out["tie_ranks"] += ranks
         out["offsets"].append(len(out["ids"]))
 
+    @staticmethod
+    def lengths(bits, count):
+        width = bits.get(8)
+        check(width <= 32, "width")
+        return bits.column(count, width)
+
     def chunk(self, record, epoch, chunk, num_samples):
-        data, at = unwrap(record, b"DCHK"), 16
-        check(len(data) >= 16 and struct.unpack_from("<IQI", data) == (epoch, chunk, num_samples), "place")
-
-        def take(size):
-            nonlocal at
-            check(at + size <= len(data), "truncated")
-            at += size
-            return data[at - size:at]
-
-        def column(count):
-            width = take(1)[0]
-            check(width <= 32, "width")
-            bits = Bits(take((count * width + 7) // 8))
-            values = [bits.get(width) for _ in range(count)]
-            bits.check_padding()
-            return values
-
-        out = {name: [] for name in COLUMNS}
-        num_labels, out["offsets"] = num_samples, [0]
+        bits = Bits(unwrap(record, b"DCHK"))
+        check((bits.get(32), bits.get(64), bits.get(32)) == (epoch, chunk, num_samples), "place")
+        out, num_labels = {name: [] for name in COLUMNS}, num_samples
+        out["offsets"] = [0]
         if self.params["windows"]:
             out["windows"] = [0]
-            for length in column(num_samples):
+            for length in self.lengths(bits, num_samples):
                 out["windows"].append(out["windows"][-1] + length)
-            out["window_hashes"] = list(struct.unpack("<%dQ" % num_samples, take(8 * num_samples)))
+            out["window_hashes"] = bits.column(num_samples, 64)
             num_labels = out["windows"][-1]
-        count, shortest = struct.unpack("<II", take(8))
-        lengths = column(num_labels)
+        count, shortest = bits.get(32), bits.get(32)
+        lengths = self.lengths(bits, num_labels)
         check(num_labels == 0 or shortest > 0, "bits of the shortest label")
-        bits = Bits(data[at:])
         for length in lengths:
             end = bits.at + shortest + length
             self.label(bits, count, out)
             check(bits.at == end, "end of a label")
-        bits.check_padding()
+        bits.check_end()
         return out
 
     def decode(self, codes, temperature):
@@ -211,20 +194,19 @@ class Store:
             numbers = [self.number(value) for value in codes["values"][begin:end]]
             tail = -math.inf if self.exact or codes["tails"][i] == NO_TAIL else self.log_prob(codes["tails"][i])
             if self.logits:
-                total = struct.unpack("<f", struct.pack("<I", codes["extras"][i]))[0]
-                label, mass = [min(n - total, 0.0) for n in numbers], math.exp(tail)
+                log_sum_exp = floats([codes["extras"][i]])[0]
+                label, mass = [min(n - log_sum_exp, 0.0) for n in numbers], math.exp(tail)
             elif self.exact:
-                label = numbers
-                mass = max(0.0, 1 - mass_of(numbers))
+                label, mass = numbers, max(0.0, 1 - mass_of(numbers))
             else:
                 total = sum(round(math.exp(n) * 2 ** 40) for n in numbers + [tail]) / 2 ** 40
                 check(total > 0, "no mass")
-                label, mass = [n - math.log(total) for n in numbers], math.exp(tail) / total
+                label, mass = [min(n - math.log(total), 0.0) for n in numbers], math.exp(tail) / total
             if temperature > 0:
                 ratio = temperatures[0] / temperatures[temperature]
                 odds = codes["other_tails"][i * (len(temperatures) - 1) + temperature - 1]
                 mass = 0.0 if odds == NO_TAIL else 1 / (1 + math.exp(-self.params["delta"] * (odds - 32767)))
-                label = struct.unpack("<%df" % len(label), struct.pack("<%df" % len(label), *label))
+                label = floats(float_bits(label))
                 scaled = [ratio * (p - max(label)) for p in label]
                 share = math.log1p(-min(mass, 1 - 2.0 ** -53)) - math.log(mass_of(scaled))
                 label = [p + share for p in scaled]
@@ -240,5 +222,9 @@ def mass_of(log_probs):
     return mass
 
 
+def floats(bits, number="f", integer="I"):
+    return struct.unpack("<%d%s" % (len(bits), number), struct.pack("<%d%s" % (len(bits), integer), *bits))
+
+
 def float_bits(numbers):
-    return list(struct.unpack("<%dI" % len(numbers), struct.pack("<%df" % len(numbers), *numbers)))
+    return list(floats(numbers, "I", "f"))
