@@ -8,7 +8,7 @@
 
 namespace decant {
 
-// Canonical Huffman codes of at most 11 bits for symbols below 255. A symbol without a code is written as the escape
+// Canonical Huffman codes of at most 10 bits for symbols below 255. A symbol without a code is written as the escape
 // code and 8 plain bits, so that a table made from a sample codes everything.
 inline constexpr unsigned kMaxCodeBits = 10;
 inline constexpr unsigned kNumSymbols = 256;

@@ -120,7 +120,8 @@ bool LabelCoder::ReadFields(const BitReader& reader, const Source& source, Field
   }
   if (params_.has_extras()) codes->extras.push_back(reader.Get(&position, 32));
 
-  if (!GetCode(reader, CodecTables::kFloor, &position, &fields->floor) || fields->floor > kLargestCode) return false;
+  const uint32_t largest = params_.values == Values::kFp16Probs ? kFp16ZeroCode : kLargestCode;
+  if (!GetCode(reader, CodecTables::kFloor, &position, &fields->floor) || fields->floor > largest) return false;
   *walk = {.num_above = fields->count};
   if (anchored_) {
     if (!GetCode(reader, CodecTables::kTop, &position, &fields->top) || fields->top > fields->floor) return false;
@@ -166,11 +167,16 @@ bool LabelCoder::PlaceEntries(const Fields& fields, const Walk& walk, const Walk
 }
 
 bool LabelCoder::ReadTies(const BitReader& reader, uint32_t count, uint64_t* position, LabelCodes* codes) const {
-  const auto first = codes->values.end() - count;
-  for (auto value = first; value != codes->values.end(); ++value) {
-    const auto equal = static_cast<uint64_t>(std::count(first, codes->values.end(), *value));
-    codes->tie_ranks.push_back(reader.Get(position, BitWidth(equal - 1)));
-    if (codes->tie_ranks.back() >= equal) return false;
+  const uint16_t* values = codes->values.data() + (codes->values.size() - count);
+  const size_t first = codes->tie_ranks.size();
+  for (uint32_t entry = 0; entry < count; ++entry) {
+    const auto equal = static_cast<uint64_t>(std::count(values, values + count, values[entry]));
+    const uint32_t rank = reader.Get(position, BitWidth(equal - 1));
+    if (rank >= equal) return false;
+    for (uint32_t other = 0; other < entry; ++other) {
+      if (values[other] == values[entry] && codes->tie_ranks[first + other] == rank) return false;
+    }
+    codes->tie_ranks.push_back(rank);
   }
   return true;
 }

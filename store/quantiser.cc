@@ -17,6 +17,10 @@ namespace {
 // How far a label's mass may be from 1 before it is called wrong: the float32 sums of large softmaxes stay well inside.
 constexpr double kMassTolerance = 1e-3;
 constexpr int kZeroOdds = 32767;
+// How far log-probabilities may be from what an exact store gives back, in nats: rounding to float32, of logits too,
+// stays well inside, and the neighbours of a float16 number are 5e-4 and more away.
+constexpr double kLogitTolerance = 1e-3;
+constexpr double kFp16Tolerance = 1e-5;
 
 // exp(x) for x <= 0 to 2e-7, without branches, so that loops over it become vector code. 0 below -87.
 inline float FastExp(float x) {
@@ -83,6 +87,25 @@ void CheckMass(size_t i, double total) {
   }
 }
 
+// What an exact store will give back is the log-probability.
+void CheckExact(size_t i, double stored, float log_prob, double tolerance) {
+  if (stored != log_prob && !(std::abs(stored - log_prob) <= tolerance)) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: the log-probability {} would come back as {}", i, log_prob, stored);
+  }
+}
+
+// For entries in the order of their record.
+void RankTies(LabelCodes* codes) {
+  codes->extras.assign(codes->size(), 0);
+  const auto values = codes->values.begin();
+  for (size_t i = 0; i < codes->size(); ++i) {
+    for (uint32_t entry = codes->offsets[i]; entry < codes->offsets[i + 1]; ++entry) {
+      const auto rank = std::count(values + codes->offsets[i], values + entry, codes->values[entry]);
+      codes->tie_ranks.push_back(static_cast<uint32_t>(rank));
+    }
+  }
+}
+
 CodecParams TailParams(const CodecParams& params) {
   CodecParams tail = params;
   tail.values = Values::kLogProbs;
@@ -145,6 +168,9 @@ void Quantiser::CheckLabels(const LabelBatch& labels) const {
 }
 
 void Quantiser::RoundLogits(const LabelBatch& labels, size_t i, LabelCodes* codes) const {
+  if (!std::isfinite(labels.log_sum_exp[i])) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: a log-sum-exp of {}", i, labels.log_sum_exp[i]);
+  }
   codes->extras.push_back(std::bit_cast<uint32_t>(labels.log_sum_exp[i]));
   for (size_t entry = labels.offsets[i]; entry < labels.offsets[i + 1]; ++entry) {
     const float logit = labels.logits[entry];
@@ -153,6 +179,7 @@ void Quantiser::RoundLogits(const LabelBatch& labels, size_t i, LabelCodes* code
       Fail(ErrorCode::kInvalidArgument, "label {}: the logit {} is not a number of the 16-bit format of the store", i,
            logit);
     }
+    CheckExact(i, double{logit} - labels.log_sum_exp[i], labels.log_probs[entry], kLogitTolerance);
   }
 }
 
@@ -242,11 +269,17 @@ LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl
                          Sum(std::span(probs).subspan(labels.offsets[i], labels.offsets[i + 1] - labels.offsets[i]));
     CheckMass(i, total);
     if (params_.logits()) RoundLogits(labels, i, &codes);
+    if (params_.values == Values::kFp16Probs) {
+      for (size_t entry = labels.offsets[i]; entry < labels.offsets[i + 1]; ++entry) {
+        CheckExact(i, grid_.Number(codes.values[entry]), labels.log_probs[entry], kFp16Tolerance);
+      }
+    }
     if (params_.values != Values::kFp16Probs) codes.tails.push_back(TailCode(labels.tail_mass[i]));
     if (kl) kl->push_back(Divergence(labels, i, probs.data(), total, codes));
   }
   for (const float tail : labels.other_tails) codes.other_tails.push_back(OddsCode(tail));
   for (const float log_prob : labels.true_log_probs) codes.true_values.push_back(tail_grid_.Code(log_prob));
+  if (params_.record_order) RankTies(&codes);
   if (params_.windows) {
     codes.windows = labels.window_offsets;
     codes.window_hashes = labels.window_hashes;
@@ -268,7 +301,7 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels)
   const double log_total = std::log(total);
   float* log_probs = Grow(&labels->log_probs, count);
   for (uint32_t entry = 0; entry < count; ++entry) {
-    log_probs[entry] = static_cast<float>(grid_.Number(values[entry]) - log_total);
+    log_probs[entry] = static_cast<float>(std::min(grid_.Number(values[entry]) - log_total, 0.0));
   }
   labels->tail_mass.push_back(static_cast<float>(TailMass(codes.tails[i]) / total));
 }
@@ -276,10 +309,12 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels)
 // The same for exact values, which are what they are.
 void Quantiser::Restore(const LabelCodes& codes, size_t i, LabelBatch* labels) const {
   const double log_sum_exp = params_.logits() ? std::bit_cast<float>(codes.extras[i]) : 0;
+  if (!std::isfinite(log_sum_exp)) Fail(ErrorCode::kDataLoss, "label {}: a log-sum-exp of {}", i, log_sum_exp);
   double listed = 0;
   for (uint32_t entry = codes.offsets[i]; entry < codes.offsets[i + 1]; ++entry) {
     const double number = grid_.Number(codes.values[entry]);
     const double log_prob = std::min(number - log_sum_exp, 0.0);
+    if (std::isnan(log_prob)) Fail(ErrorCode::kDataLoss, "label {}: a logit that is not a number", i);
     if (params_.logits()) labels->logits.push_back(static_cast<float>(number));
     labels->log_probs.push_back(static_cast<float>(log_prob));
     listed += std::exp(log_prob);
@@ -298,6 +333,7 @@ void Quantiser::Temper(double ratio, double tail_mass, LabelBatch* labels) const
   for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
     largest = std::max(largest, double{labels->log_probs[entry]});
   }
+  if (largest == -HUGE_VAL) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", labels->size() - 1);
   for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
     listed += std::exp(ratio * (labels->log_probs[entry] - largest));
   }

@@ -24,7 +24,7 @@ uint16_t BitsFromOrdered(uint16_t ordered) {
 
 double ExactNumber(Values values, uint16_t code) {
   if (values == Values::kFp16Probs) {
-    return code > kFp16One ? -HUGE_VAL : std::log(Fp16ToFloat(static_cast<uint16_t>(kFp16One - code)));
+    return code > kFp16One ? -HUGE_VAL : std::log(double{Fp16ToFloat(static_cast<uint16_t>(kFp16One - code))});
   }
   const uint16_t bits = BitsFromOrdered(static_cast<uint16_t>(0xffff - code));
   return values == Values::kBf16Logits ? Bf16ToFloat(bits) : Fp16ToFloat(bits);
