@@ -18,8 +18,10 @@ struct Command {
 
 Command AddBench(CLI::App& program);
 Command AddExpire(CLI::App& program);
+Command AddExport(CLI::App& program);
 Command AddExtend(CLI::App& program);
 Command AddExtract(CLI::App& program);
+Command AddImport(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddMerge(CLI::App& program);
 Command AddRepair(CLI::App& program);

@@ -45,8 +45,8 @@ int Main(int argc, char** argv) {
 #ifdef DECANT_TORCH
       AddDemo(program),    AddProduce(program), AddTrain(program),
 #endif
-      AddInspect(program), AddVerify(program),  AddRepair(program), AddMerge(program),
-      AddExtract(program), AddExtend(program),  AddExpire(program), AddBench(program),
+      AddInspect(program), AddVerify(program),  AddRepair(program), AddMerge(program),  AddExtract(program),
+      AddExtend(program),  AddExpire(program),  AddExport(program), AddImport(program), AddBench(program),
   };
   try {
     program.parse(argc, argv);

@@ -13,6 +13,7 @@ decant_script(bench unit)
 add_executable(make_store ${PROJECT_SOURCE_DIR}/tests/tools/make_store.cc)
 target_link_libraries(make_store PRIVATE decant::store decant_flags)
 target_include_directories(make_store PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+decant_script(exchange unit $<TARGET_FILE:make_store>)
 decant_script(killed_stores crash $<TARGET_FILE:make_store>)
 set_tests_properties(killed_stores PROPERTIES RUN_SERIAL ON)
 
