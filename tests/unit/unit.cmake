@@ -40,3 +40,6 @@ decant_test(label_rows_test LABEL unit LINKS decant::bench)
 foreach(test synthetic_teacher_test label_codecs_test sampler_test label_rows_test)
   target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/bench)
 endforeach()
+
+decant_test(exchange_test LABEL unit LINKS decant::exchange LibArchive::LibArchive)
+target_include_directories(exchange_test PRIVATE ${PROJECT_SOURCE_DIR}/exchange)
