@@ -34,6 +34,9 @@ void CheckParams(const CodecParams& params) {
   if (params.values == Values::kFp16Probs && (params.temperatures.size() > 1 || params.true_label)) {
     Fail(ErrorCode::kInvalidArgument, "float16 probabilities have one temperature and no true label's");
   }
+  if (params.logits() && params.temperatures != std::vector<double>{1}) {
+    Fail(ErrorCode::kInvalidArgument, "labels.temperatures must be 1 when logits are stored");
+  }
   if (params.record_order && params.values != Values::kFp16Probs) {
     Fail(ErrorCode::kInvalidArgument, "only float16 probabilities have the order of records");
   }

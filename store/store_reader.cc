@@ -101,11 +101,10 @@ void StoreReader::Impl::Follow() {
   database = std::move(follower);
 }
 
-// Ledger entries stay until a repair: only the missing ones are read again.
 void StoreReader::Impl::CatchUp() {
   if (folder) CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
   expired = ReadExpiredEpochs(*database, schema->layout, path);
-  ledger = ReadLedger(*database, schema->layout, expired, path);
+  ledger = ReadLedger(*database, schema->layout, expired, path, ledger);
   digest = ReadSeal(path);
 }
 
