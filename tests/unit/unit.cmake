@@ -43,3 +43,5 @@ endforeach()
 
 decant_test(exchange_test LABEL unit LINKS decant::exchange LibArchive::LibArchive)
 target_include_directories(exchange_test PRIVATE ${PROJECT_SOURCE_DIR}/exchange)
+decant_test(label_statistics_test LABEL unit LINKS decant::store)
+target_include_directories(label_statistics_test PRIVATE ${PROJECT_SOURCE_DIR}/store)
