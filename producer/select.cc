@@ -33,14 +33,18 @@ void LabelSelector::CheckLogits(std::span<const float> logits) const {
 
 // Subtracting the largest logit first keeps every exponential in (0, 1].
 void LabelSelector::ComputeProbs(std::span<const float> logits, double temperature) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
+  largest_ = *std::max_element(logits.begin(), logits.end());
   double total = 0;
   for (size_t id = 0; id < logits.size(); ++id) {
-    probs_[id] = std::exp((logits[id] - largest) / temperature);
+    probs_[id] = std::exp((logits[id] - largest_) / temperature);
     total += probs_[id];
   }
   for (double& prob : probs_) prob /= total;
-  log_sum_exp_ = largest / temperature + std::log(total);
+  log_total_ = std::log(total);
+}
+
+double LabelSelector::LogProb(float logit, double temperature) const {
+  return std::min((logit - largest_) / temperature - log_total_, 0.0);
 }
 
 // The first k of ids_: the likeliest classes, most likely first.
@@ -124,11 +128,10 @@ void LabelSelector::AppendFurtherColumns(std::span<const float> logits, const Se
       Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
            logits.size());
     }
-    const double log_prob = std::min(logits[view.true_class] / first - log_sum_exp_, 0.0);
-    labels->true_log_probs.push_back(static_cast<float>(log_prob));
+    labels->true_log_probs.push_back(static_cast<float>(LogProb(logits[view.true_class], first)));
   }
   if (params_.logits()) {
-    labels->log_sum_exp.push_back(static_cast<float>(log_sum_exp_));
+    labels->log_sum_exp.push_back(static_cast<float>(largest_ / first + log_total_));
     for (size_t entry = 0; entry < num_listed_; ++entry) labels->logits.push_back(logits[ids_[entry]]);
   }
   for (size_t t = 1; t < params_.temperatures.size(); ++t) {
@@ -150,9 +153,9 @@ void LabelSelector::Append(std::span<const float> logits, const SelectedView& vi
   }
   log_probs_.resize(num_listed_);
   for (size_t entry = 0; entry < num_listed_; ++entry) {
-    const double log_prob = selection_.kind == Selection::kSample ? std::log(listed_probs_[entry])
-                                                                  : logits[ids_[entry]] / temperature - log_sum_exp_;
-    log_probs_[entry] = static_cast<float>(std::min(log_prob, 0.0));
+    const double log_prob = selection_.kind == Selection::kSample ? std::min(std::log(listed_probs_[entry]), 0.0)
+                                                                  : LogProb(logits[ids_[entry]], temperature);
+    log_probs_[entry] = static_cast<float>(log_prob);
   }
   const double tail = TailMass();
   labels->Append(std::span(ids_).first(num_listed_), log_probs_, static_cast<float>(tail));
