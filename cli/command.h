@@ -27,6 +27,7 @@ Command AddMerge(CLI::App& program);
 Command AddRepair(CLI::App& program);
 Command AddVerify(CLI::App& program);
 #ifdef DECANT_TORCH
+Command AddPlan(CLI::App& program);
 Command AddProduce(CLI::App& program);
 Command AddTrain(CLI::App& program);
 Command AddDemo(CLI::App& program);

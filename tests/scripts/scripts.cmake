@@ -25,6 +25,7 @@ set_tests_properties(killed_stores full_disk read_only_store store_commands PROP
 if(DECANT_TORCH)
   decant_script(bad_input cli)
   decant_script(damage cli)
+  decant_script(plan cli)
   decant_script(train_without_teacher cli)
   decant_script(python_teacher python)
   set_tests_properties(bad_input damage train_without_teacher python_teacher PROPERTIES RUN_SERIAL ON)
