@@ -18,13 +18,16 @@ struct Command {
 
 Command AddBench(CLI::App& program);
 Command AddExpire(CLI::App& program);
+Command AddExport(CLI::App& program);
 Command AddExtend(CLI::App& program);
 Command AddExtract(CLI::App& program);
+Command AddImport(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddMerge(CLI::App& program);
 Command AddRepair(CLI::App& program);
 Command AddVerify(CLI::App& program);
 #ifdef DECANT_TORCH
+Command AddPlan(CLI::App& program);
 Command AddProduce(CLI::App& program);
 Command AddTrain(CLI::App& program);
 Command AddDemo(CLI::App& program);

@@ -2,15 +2,18 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "decant/base/file.h"
 #include "decant/data/order.h"
 #include "decant/data/view.h"
 #include "decant/store/store_reader.h"
 
 #include "command.h"
 #include "console.h"
+#include "inspect_labels.h"
 
 namespace decant {
 namespace {
@@ -21,8 +24,19 @@ struct Options {
   std::string store;
   std::optional<uint64_t> sample;
   uint32_t epoch = 0;
+  std::string data;
+  std::string split;
+  std::string class_names;
   bool json = false;
 };
+
+// One name a line, by class.
+std::vector<std::string> ReadClassNames(const std::string& path) {
+  std::vector<std::string> names;
+  std::istringstream lines(ReadFile(path));
+  for (std::string name; std::getline(lines, name);) names.push_back(name);
+  return names;
+}
 
 Json Summary(const StoreReader& store) {
   const Schema& schema = store.schema();
@@ -91,46 +105,79 @@ Json LabelJson(const StoreReader& store, uint64_t sample_id, uint32_t epoch) {
   const uint64_t position = order.PositionOf(sample_id);
   LabelBatch label;
   store.ReadLabel(epoch, position, &label);
+  Json object = {{"sample", sample_id},          {"epoch", epoch},
+                 {"position", position},         {"ids", label.ids},
+                 {"log_probs", label.log_probs}, {"tail_mass", label.tail_mass}};
+  if (label.size() == 1) object["tail_mass"] = label.tail_mass.front();
+  if (label.size() != 1) object["offsets"] = label.offsets;
+  if (schema.views.value("kind", "") != "native") return object;
   const ViewParams view = DrawView(ViewSpecFromIdentity(schema.views), schema.seed, epoch, sample_id);
   const uint64_t neighbour = position ^ 1;
   const bool mixed = view.mixed && neighbour < layout.num_samples;
-  return {{"sample", sample_id},
-          {"epoch", epoch},
-          {"position", position},
-          {"ids", label.ids},
-          {"log_probs", label.log_probs},
-          {"tail_mass", label.tail_mass.front()},
-          {"view",
-           {{"shift_x", view.shift_x},
-            {"shift_y", view.shift_y},
-            {"degrees", 360 / M_PI * std::atan(view.half_tan)},
-            {"shear", view.shear},
-            {"scale", view.scale},
-            {"brightness", view.brightness / 65536.0},
-            {"partner", mixed ? Json(order.SampleAt(neighbour)) : Json()},
-            {"own_share", mixed ? view.own_share / 65536.0 : 1.0}}}};
+  object["view"] = {{"shift_x", view.shift_x},
+                    {"shift_y", view.shift_y},
+                    {"degrees", 360 / M_PI * std::atan(view.half_tan)},
+                    {"shear", view.shear},
+                    {"scale", view.scale},
+                    {"brightness", view.brightness / 65536.0},
+                    {"partner", mixed ? Json(order.SampleAt(neighbour)) : Json()},
+                    {"own_share", mixed ? view.own_share / 65536.0 : 1.0}};
+  return object;
 }
 
 void PrintLabel(const Json& label) {
   fmt::print("sample {} in epoch {}, at position {}\n", label["sample"].dump(), label["epoch"].dump(),
              label["position"].dump());
-  for (size_t entry = 0; entry < label["ids"].size(); ++entry) {
-    const double log_prob = label["log_probs"][entry];
-    fmt::print("  class {:>6}  probability {:.6f}  log {:.4f}\n", label["ids"][entry].dump(), std::exp(log_prob),
-               log_prob);
+  const bool one = !label.contains("offsets");
+  const size_t num_labels = one ? 1 : label["offsets"].size() - 1;
+  for (size_t i = 0; i < num_labels; ++i) {
+    if (!one) fmt::print("  token {}\n", i);
+    const size_t begin = one ? 0 : label["offsets"][i].get<size_t>();
+    const size_t end = one ? label["ids"].size() : label["offsets"][i + 1].get<size_t>();
+    for (size_t entry = begin; entry < end; ++entry) {
+      // JSON has no infinity: null stands for the logarithm of 0.
+      const double log_prob = label["log_probs"][entry].is_null() ? -HUGE_VAL : label["log_probs"][entry].get<double>();
+      fmt::print("  class {:>6}  probability {:.6f}  log {:.4f}", label["ids"][entry].dump(), std::exp(log_prob),
+                 log_prob);
+      if (label.contains("class_names")) fmt::print("  {}", label["class_names"][entry].get<std::string>());
+      fmt::print("\n");
+    }
+    const Json& tail = one ? label["tail_mass"] : label["tail_mass"][i];
+    fmt::print("  tail          probability {:.6f}\n", tail.get<double>());
   }
-  fmt::print("  tail          probability {:.6f}\n  view {}\n", label["tail_mass"].get<double>(), label["view"].dump());
+  if (label.contains("view")) fmt::print("  view {}\n", label["view"].dump());
+}
+
+void AddClassNames(const std::string& path, Json* label) {
+  const std::vector<std::string> names = ReadClassNames(path);
+  Json found = Json::array();
+  for (const uint32_t id : (*label)["ids"]) {
+    if (id >= names.size()) {
+      Fail(ErrorCode::kInvalidArgument, "{}: expected a line for each class, found {}; none for class {}", path,
+           names.size(), id);
+    }
+    found.push_back(names[id]);
+  }
+  (*label)["class_names"] = found;
 }
 
 int Inspect(const Options& options) {
   const StoreReader store(options.store);
-  const Json object = options.sample ? LabelJson(store, *options.sample, options.epoch) : Summary(store);
+  Json object;
+  if (options.sample) {
+    object = LabelJson(store, *options.sample, options.epoch);
+    if (!options.class_names.empty()) AddClassNames(options.class_names, &object);
+  } else {
+    object = Summary(store);
+    object["sample"] = StatisticsJson(store, options.data, options.split);
+  }
   if (options.json) {
-    fmt::print("{}\n", object.dump(2));
+    fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
   } else if (options.sample) {
     PrintLabel(object);
   } else {
     PrintSummary(object);
+    PrintStatistics(object["sample"]);
   }
   return 0;
 }
@@ -143,6 +190,11 @@ Command AddInspect(CLI::App& program) {
   app->add_option("store", options->store, "The label store")->required();
   CLI::Option* sample = app->add_option("--sample", options->sample, "Decode the label of this sample");
   app->add_option("--epoch", options->epoch, "... in this epoch")->needs(sample)->capture_default_str();
+  app->add_option("--class-names", options->class_names, "... with the names of its classes, one a line in this file")
+      ->needs(sample);
+  CLI::Option* data = app->add_option("--data", options->data, "The dataset, to compare labels with its true classes");
+  data->excludes(sample);
+  app->add_option("--split", options->split, "... the split that was labelled; else what the store says")->needs(data);
   app->add_flag("--json", options->json, "Print one JSON object");
   return {app, [options] { return Inspect(*options); }};
 }

@@ -6,7 +6,7 @@
 #include "decant/base/hash.h"
 #include "decant/data/source.h"
 
-#include "npy.h"
+#include "decant/data/npy.h"
 
 namespace decant {
 namespace {

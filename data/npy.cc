@@ -1,9 +1,12 @@
-#include "npy.h"
+#include "decant/data/npy.h"
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <limits>
 #include <memory>
+#include <type_traits>
+#include <utility>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -54,7 +57,45 @@ uint64_t ElementBytes(std::string_view descr, std::string_view what) {
   return size;
 }
 
+template <typename From, typename T>
+std::vector<T> Convert(const NpyArray& array, std::string_view what) {
+  std::vector<T> numbers(array.bytes.size() / sizeof(From));
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    From value;
+    std::memcpy(&value, array.bytes.data() + i * sizeof value, sizeof value);
+    if constexpr (std::is_integral_v<T>) {
+      if (!std::in_range<T>(value)) {
+        Fail(ErrorCode::kInvalidArgument, "{}: element {} is {}: out of range", what, i, value);
+      }
+    }
+    numbers[i] = static_cast<T>(value);
+  }
+  return numbers;
+}
+
 }  // namespace
+
+template <typename T>
+std::vector<T> NumbersOf(const NpyArray& array, std::string_view what) {
+  if constexpr (std::is_integral_v<T>) {
+    if (array.descr == "|u1") return Convert<uint8_t, T>(array, what);
+    if (array.descr == "<u2") return Convert<uint16_t, T>(array, what);
+    if (array.descr == "<u4") return Convert<uint32_t, T>(array, what);
+    if (array.descr == "<u8") return Convert<uint64_t, T>(array, what);
+    if (array.descr == "<i2") return Convert<int16_t, T>(array, what);
+    if (array.descr == "<i4") return Convert<int32_t, T>(array, what);
+    if (array.descr == "<i8") return Convert<int64_t, T>(array, what);
+  } else {
+    if (array.descr == "<f4") return Convert<float, T>(array, what);
+    if (array.descr == "<f8") return Convert<double, T>(array, what);
+  }
+  Fail(ErrorCode::kInvalidArgument, "{}: dtype '{}'; expected {}", what, array.descr,
+       std::is_integral_v<T> ? "integers" : "float32 or float64");
+}
+template std::vector<uint32_t> NumbersOf(const NpyArray&, std::string_view);
+template std::vector<uint64_t> NumbersOf(const NpyArray&, std::string_view);
+template std::vector<float> NumbersOf(const NpyArray&, std::string_view);
+template std::vector<double> NumbersOf(const NpyArray&, std::string_view);
 
 NpyArray ParseNpy(std::string_view content, std::string_view what) {
   ByteReader reader(content, what);

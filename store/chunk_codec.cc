@@ -63,8 +63,9 @@ uint32_t CommonCount(const LabelCodes& codes) {
 // The parts of a chunk, checked as far as whole columns go; labels are checked as they are read.
 class ChunkParts {
  public:
-  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload) : place_(place) {
-    ByteReader reader(payload, "chunk");
+  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload)
+      : what_(Describe(place)) {
+    ByteReader reader(payload, what_);
     Expect("epoch", place.epoch, reader.Get<uint32_t>());
     Expect("chunk", place.chunk, reader.Get<uint64_t>());
     Expect("number of samples", place.num_samples, reader.Get<uint32_t>());
@@ -92,7 +93,7 @@ class ChunkParts {
     }
   }
 
-  std::string what() const { return Describe(place_); }
+  const std::string& what() const { return what_; }
   BitReader stream() const { return BitReader(stream_); }
   const std::vector<uint32_t>& windows() const { return windows_; }
   uint64_t WindowHash(size_t window) const { return hashes_.at(window); }
@@ -159,7 +160,7 @@ class ChunkParts {
 
   static constexpr uint64_t kMaxChunkLabels = uint64_t{1} << 29;
 
-  ChunkPlace place_;
+  std::string what_;
   uint64_t num_labels_ = 0;
   std::vector<uint32_t> windows_;
   std::vector<uint64_t> hashes_;

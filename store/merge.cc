@@ -7,6 +7,7 @@
 #include "decant/store/store_reader.h"
 
 #include "assemble.h"
+#include "key_records.h"
 #include "span_files.h"
 #include "store_records.h"
 
@@ -22,6 +23,7 @@ struct Source {
     expired = ReadExpiredEpochs(database, schema.layout, path);
     ledger = ReadLedger(database, schema.layout, expired, path);
     files = LiveSpanFiles(database, schema.layout);
+    key_records = ReadKeyRecords(database, path);
   }
   // Its labels are here: committed and not expired.
   bool Holds(const Span& span) const { return ledger[span.index] && !expired.contains(span.epoch); }
@@ -32,6 +34,7 @@ struct Source {
   ExpiredEpochs expired;
   Ledger ledger;
   std::map<uint64_t, std::string> files;
+  std::vector<std::string> key_records;
 };
 using Sources = std::vector<std::unique_ptr<Source>>;
 
@@ -87,8 +90,9 @@ void TakeEpoch(const Sources& sources, uint32_t epoch, ExpiredEpochs* expired, s
 }
 
 MergeReport WriteStore(const std::string& out, const Schema& schema, const ExpiredEpochs& expired,
-                       const std::vector<SpanSource>& spans) {
+                       const std::vector<SpanSource>& spans, const std::vector<std::string>& key_records) {
   StoreWriter writer(out, schema);
+  writer.PutSampleKeys(key_records);
   for (const auto& [epoch, trailers] : expired) writer.AddExpired(epoch, trailers);
   MergeReport report;
   const uint64_t before = writer.num_committed();
@@ -130,7 +134,7 @@ MergeReport MergeStores(const std::string& out, const std::vector<std::string>& 
   ExpiredEpochs expired;
   std::vector<SpanSource> spans;
   for (uint32_t epoch = 0; epoch < schema.layout.num_epochs; ++epoch) TakeEpoch(opened, epoch, &expired, &spans);
-  return WriteStore(out, schema, expired, spans);
+  return WriteStore(out, schema, expired, spans, opened.back()->key_records);
 }
 
 MergeReport ExtractStore(const std::string& out, const std::string& source, uint32_t epoch_begin, uint32_t epoch_end) {
@@ -159,7 +163,7 @@ MergeReport ExtractStore(const std::string& out, const std::string& source, uint
       Fail(ErrorCode::kNotFound, "{}: epoch {} has expired: its labels were deleted", source, span.epoch);
     }
   }
-  return WriteStore(out, schema, left_out, spans);
+  return WriteStore(out, schema, left_out, spans, from.key_records);
 }
 
 }  // namespace decant

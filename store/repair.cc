@@ -9,6 +9,7 @@
 #include "decant/store/record.h"
 
 #include "assemble.h"
+#include "key_records.h"
 #include "span_files.h"
 #include "store_records.h"
 
@@ -23,6 +24,7 @@ struct SoundParts {
   ExpiredEpochs expired;
   std::map<uint64_t, SpanSource> spans;  // by Span::index
   std::vector<uint64_t> recovered;
+  std::vector<std::string> key_records;
 
   uint64_t num_committed() const { return spans.size() + expired.size() * schema.layout.spans_per_epoch(); }
 };
@@ -97,6 +99,19 @@ void AddExpiredFromFiles(const std::vector<std::string>& meta_files, SoundParts*
   }
 }
 
+void AddKeysFromFiles(const std::vector<std::string>& meta_files, SoundParts* parts) {
+  for (const std::string& file : meta_files) {
+    std::string record;
+    try {
+      while (GetFromFile(file, SampleKeysKey(parts->key_records.size()), &record)) {
+        parts->key_records.push_back(std::move(record));
+      }
+    } catch (const Error&) {
+      continue;
+    }
+  }
+}
+
 void AddSpansFromFiles(const std::vector<std::string>& files, SoundParts* parts) {
   for (const std::string& file : files) {
     try {
@@ -140,6 +155,10 @@ std::optional<SoundParts> PartsOfDatabase(const std::string& path, const std::ve
     parts.spans[index] = {file, DecodeTrailer(span, layout.SpanLabels(span), record)};
   }
   AddSpansFromFiles(UnknownFiles(files, database), &parts);
+  try {
+    parts.key_records = ReadKeyRecords(database, path);
+  } catch (const Error&) {  // named by VerifyStore(): the labels are worth keeping without
+  }
   return parts;
 }
 
@@ -156,6 +175,7 @@ SoundParts PartsOfFiles(const std::string& path, const std::vector<std::string>&
   }
   parts.schema = std::move(*schema);
   AddExpiredFromFiles(meta_files, &parts);
+  AddKeysFromFiles(meta_files, &parts);
   AddSpansFromFiles(span_files, &parts);
   return parts;
 }
@@ -186,6 +206,7 @@ void RefuseForeignContent(const std::string& path, const SoundParts& parts) {
 void Rebuild(const std::string& path, const SoundParts& parts) {
   RemoveFolder(RepairPath(path));
   StoreWriter writer(RepairPath(path), parts.schema);
+  writer.PutSampleKeys(parts.key_records);
   for (const auto& [epoch, trailers] : parts.expired) writer.AddExpired(epoch, trailers);
   std::vector<SpanSource> sources;
   for (const auto& [index, source] : parts.spans) sources.push_back(source);

@@ -23,6 +23,7 @@ struct SpanWriter::Impl {
         file(rocksdb::EnvOptions(), StoreOptions()),
         next_chunk(a_span.chunk_begin) {}
 
+  void Add(const LabelCodes& codes);
   void Put(const std::string& key, const std::string& value) { CheckStatus(file.Put(key, value), "write", path); }
 
   const Schema& schema;
@@ -53,32 +54,40 @@ SpanWriter::~SpanWriter() {
   if (!impl_->finished) ::unlink(impl_->path.c_str());
 }
 
-void SpanWriter::AddChunk(const LabelBatch& labels) {
-  Impl& self = *impl_;
-  if (self.next_chunk == self.span.chunk_end) {
-    Fail(ErrorCode::kInvalidArgument, "span {} has no chunk {}", self.span.index, self.next_chunk);
+// Writes the next chunk.
+void SpanWriter::Impl::Add(const LabelCodes& codes) {
+  if (next_chunk == span.chunk_end) {
+    Fail(ErrorCode::kInvalidArgument, "span {} has no chunk {}", span.index, next_chunk);
   }
-  const ChunkPlace place = {.epoch = self.span.epoch,
-                            .chunk = self.next_chunk,
-                            .num_samples = self.schema.layout.ChunkLabels(self.next_chunk)};
-  const size_t num_samples = self.schema.codec.windows ? labels.window_hashes.size() : labels.size();
+  const ChunkPlace place = {
+      .epoch = span.epoch, .chunk = next_chunk, .num_samples = schema.layout.ChunkLabels(next_chunk)};
+  const size_t num_samples = schema.codec.windows ? codes.window_hashes.size() : codes.size();
   if (num_samples != place.num_samples) {
     Fail(ErrorCode::kInvalidArgument, "chunk {} of epoch {}: expected labels of {} samples, found {}", place.chunk,
          place.epoch, place.num_samples, num_samples);
   }
+  UpdateContentDigest(place, codes, &content);
+  const std::string record = codec.Encode(place, codes);
+  Put(ChunkKey(place.epoch, place.chunk), record);
+  trailer.num_labels += codes.size();
+  trailer.num_entries += codes.ids.size();
+  trailer.chunk_bytes += record.size();
+  ++next_chunk;
+}
+
+void SpanWriter::AddChunk(const LabelBatch& labels) {
+  Impl& self = *impl_;
   std::vector<double> divergences;
-  const LabelCodes codes = self.codec.Quantise(labels, &divergences);
+  self.Add(self.codec.Quantise(labels, &divergences));
   for (const double kl : divergences) {
     self.trailer.kl_sum += kl;
     self.trailer.kl_max = std::max(self.trailer.kl_max, kl);
   }
-  UpdateContentDigest(place, codes, &self.content);
-  const std::string record = self.codec.Encode(place, codes);
-  self.Put(ChunkKey(place.epoch, place.chunk), record);
-  self.trailer.num_labels += labels.size();
-  self.trailer.num_entries += labels.num_entries();
-  self.trailer.chunk_bytes += record.size();
-  ++self.next_chunk;
+}
+
+void SpanWriter::AddCodes(LabelCodes codes) {
+  impl_->codec.SortEntries(&codes);
+  impl_->Add(codes);
 }
 
 SpanFile SpanWriter::Finish() {

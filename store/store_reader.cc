@@ -12,6 +12,7 @@
 
 #include "decant/base/error.h"
 
+#include "key_records.h"
 #include "rocksdb_util.h"
 #include "store_records.h"
 
@@ -219,7 +220,25 @@ void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) 
   impl_->codec->DecodeLabels(place, record.ToStringView(), labels);
 }
 
+LabelCodes StoreReader::ReadChunkCodes(uint32_t epoch, uint64_t chunk) const {
+  const ChunkPlace place = impl_->Place(epoch, chunk);
+  rocksdb::PinnableSlice record;
+  impl_->Record(epoch, chunk, &record);
+  return impl_->codec->Decode(place, record.ToStringView());
+}
+
+SampleKeys StoreReader::ReadSampleKeys() const {
+  const std::shared_lock lock(impl_->mutex);
+  const std::vector<std::string> records = ReadKeyRecords(*impl_->database, impl_->path);
+  return records.empty() ? SampleKeys() : DecodeSampleKeys(records, impl_->schema->layout.num_samples);
+}
+
 void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const {
+  const LabelCodes codes = ReadSampleCodes(epoch, position);
+  impl_->codec->Dequantise(codes, 0, codes.size(), labels);
+}
+
+LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {
   const uint32_t chunk_size = impl_->schema->layout.chunk_size;
   if (position >= impl_->schema->layout.num_samples) {
     Fail(ErrorCode::kInvalidArgument, "{}: position {} is not below {}", impl_->path, position,
@@ -228,8 +247,7 @@ void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* label
   const ChunkPlace place = impl_->Place(epoch, position / chunk_size);
   rocksdb::PinnableSlice record;
   impl_->Record(epoch, place.chunk, &record);
-  const LabelCodes codes = impl_->codec->DecodeSample(place, record.ToStringView(), position % chunk_size);
-  impl_->codec->Dequantise(codes, 0, codes.size(), labels);
+  return impl_->codec->DecodeSample(place, record.ToStringView(), position % chunk_size);
 }
 
 }  // namespace decant

@@ -15,6 +15,7 @@
 #include "decant/store/store_reader.h"
 
 #include "expiry.h"
+#include "key_records.h"
 #include "rocksdb_util.h"
 #include "span_files.h"
 #include "store_records.h"
@@ -289,6 +290,12 @@ void StoreWriter::AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& tra
   self.Flush();
   self.DeleteExpiredFiles();
   for (const SpanTrailer& trailer : trailers) self.missing.erase(trailer.span);
+}
+
+void StoreWriter::PutSampleKeys(const std::vector<std::string>& records) {
+  if (records.empty() || ReadKeyRecords(impl_->database, impl_->path) == records) return;
+  for (size_t part = 0; part < records.size(); ++part) impl_->Put(SampleKeysKey(part), records[part]);
+  impl_->Flush();
 }
 
 void StoreWriter::Extend(uint32_t num_epochs) {

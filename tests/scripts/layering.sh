@@ -18,17 +18,18 @@ forbid() {
 }
 ours() { printf 'decant/(%s)/\n' "$(IFS='|'; echo "$*")"; }
 
-forbid base -- "$(ours store data models producer consumer cluster bench cli)"
-forbid store -- "$(ours data models producer consumer cluster bench cli)"
-forbid data -- "$(ours models producer consumer cluster bench cli)"
-forbid models -- "$(ours store data producer consumer cluster bench cli)"
-forbid cluster -- "$(ours store data models producer consumer bench cli)"
-forbid producer -- "$(ours consumer cluster bench cli)"
-forbid consumer -- "$(ours producer cluster bench cli)"
-forbid bench -- "$(ours data models consumer cluster cli)" 'decant/producer/[^s]' 'decant/producer/s[^e]'
-forbid base store data bench cluster consumer/stream consumer/include/decant/consumer/stream.h -- 'torch/' 'ATen/' 'c10/'
-forbid base data models producer consumer cluster cli -- 'rocksdb/'
-if found=$(grep -rlE '#include *[<"]mpi\.h' base store data models producer consumer cluster bench cli | grep -v '^cluster/mpi_communicator.cc$'); then
+forbid base -- "$(ours store data exchange models producer consumer cluster bench cli)"
+forbid store -- "$(ours data exchange models producer consumer cluster bench cli)"
+forbid data -- "$(ours exchange models producer consumer cluster bench cli)"
+forbid models -- "$(ours store data exchange producer consumer cluster bench cli)"
+forbid cluster -- "$(ours store data exchange models producer consumer bench cli)"
+forbid producer -- "$(ours exchange consumer cluster bench cli)"
+forbid exchange -- "$(ours models producer consumer cluster bench cli)"
+forbid consumer -- "$(ours exchange producer cluster bench cli)"
+forbid bench -- "$(ours data exchange models consumer cluster cli)" 'decant/producer/[^s]' 'decant/producer/s[^e]'
+forbid base store data exchange bench cluster consumer/stream consumer/include/decant/consumer/stream.h -- 'torch/' 'ATen/' 'c10/'
+forbid base data exchange models producer consumer cluster cli -- 'rocksdb/'
+if found=$(grep -rlE '#include *[<"]mpi\.h' base store data exchange models producer consumer cluster bench cli | grep -v '^cluster/mpi_communicator.cc$'); then
   echo "mpi.h is included outside cluster/mpi_communicator.cc: $found"; failed=1
 fi
 

@@ -1,4 +1,4 @@
-#include "npy.h"
+#include "decant/data/npy.h"
 
 #include <gtest/gtest.h>
 

@@ -28,6 +28,7 @@ target_include_directories(npy_test PRIVATE ${PROJECT_SOURCE_DIR}/data)
 decant_test(array_source_test LABEL unit LINKS decant::data LibArchive::LibArchive)
 
 decant_test(select_test LABEL unit LINKS decant::select)
+decant_test(label_adviser_test LABEL unit LINKS decant::select)
 decant_test(stream_test LABEL unit LINKS decant::stream)
 
 decant_test(coordinator_test LABEL unit LINKS decant::cluster)
@@ -51,3 +52,7 @@ endforeach()
 add_test(NAME read_golden
   COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/read_golden.py ${PROJECT_SOURCE_DIR}/tests/golden/v1)
 set_tests_properties(read_golden PROPERTIES LABELS unit)
+decant_test(exchange_test LABEL unit LINKS decant::exchange LibArchive::LibArchive)
+target_include_directories(exchange_test PRIVATE ${PROJECT_SOURCE_DIR}/exchange)
+decant_test(label_statistics_test LABEL unit LINKS decant::store)
+target_include_directories(label_statistics_test PRIVATE ${PROJECT_SOURCE_DIR}/store)

@@ -18,6 +18,7 @@ enum class RecordMagic : uint32_t {
   kExpiry = 0x50584544,           // "DEXP"
   kAcknowledgement = 0x4b434144,  // "DACK"
   kTables = 0x4c425444,           // "DTBL"
+  kSampleKeys = 0x59454b44,       // "DKEY"
 };
 
 // The version that this build writes, and the oldest that it reads.

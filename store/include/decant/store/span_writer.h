@@ -33,6 +33,8 @@ class SpanWriter {
   // The labels of the span's next chunk, in the order of their positions. kInvalidArgument for labels that the codec
   // refuses or a wrong number of them; kExhausted when the disk is full.
   void AddChunk(const LabelBatch& labels);
+  // The same as codes of exact values, of which the codec's Quantise() could give each; a label's entries in any order.
+  void AddCodes(LabelCodes codes);
   // After the last chunk: writes the trailer, fsyncs the file and its directory.
   SpanFile Finish();
 

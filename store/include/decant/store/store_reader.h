@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "decant/store/ledger.h"
+#include "decant/store/sample_keys.h"
 #include "decant/store/schema.h"
 #include "decant/store/soft_label.h"
 
@@ -49,6 +50,12 @@ class StoreReader {
   void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const;
   // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
   void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const;
+  // The same as codes: of a chunk, and of the sample at `position` alone.
+  LabelCodes ReadChunkCodes(uint32_t epoch, uint64_t chunk) const;
+  LabelCodes ReadSampleCodes(uint32_t epoch, uint64_t position) const;
+
+  // What the samples are called where they come from; empty when the store does not say. kDataLoss when damaged.
+  SampleKeys ReadSampleKeys() const;
 
  private:
   struct Impl;

@@ -49,6 +49,9 @@ class StoreWriter {
   // Records an epoch that was never here as expired: `trailers` are the ledger entries of its spans, ascending.
   void AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& trailers);
 
+  // Keeps what the samples are called where they come from, records of EncodeSampleKeys(). Before the first Commit().
+  void PutSampleKeys(const std::vector<std::string>& records);
+
   // Gives the store more epochs: a schema with `num_epochs`, else equal. Takes the seal away first. As
   // many as it has is fine; kInvalidArgument for fewer.
   void Extend(uint32_t num_epochs);

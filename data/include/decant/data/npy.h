@@ -15,6 +15,11 @@ struct NpyArray {
   std::string bytes;  // elements, C order
 };
 
+// The elements of an array of integers or floating-point numbers, as numbers of type T: uint32_t, uint64_t, float or
+// double. kInvalidArgument, with `what`, for another dtype and for integers that T has not.
+template <typename T>
+std::vector<T> NumbersOf(const NpyArray& array, std::string_view what);
+
 // Reads a `.npy` file's content (format versions 1 to 3). kDataLoss, with `what`, for anything that is not one.
 NpyArray ParseNpy(std::string_view content, std::string_view what);
 

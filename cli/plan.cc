@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "decant/producer/label_adviser.h"
+
+#include "command.h"
+#include "console.h"
+#include "produce.h"
+
+namespace decant {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What RocksDB adds to a span's file beside the chunks: footer, index, properties, trailer.
+constexpr uint64_t kFileBytes = 1700;
+
+struct Options {
+  std::string job;
+  uint64_t views = 1024;
+  int ranks = 1;
+  bool json = false;
+};
+
+// Logits of views that are evenly spread over epoch 0.
+struct TeacherSample {
+  std::vector<float> logits;  // [views.size(), num_classes]
+  std::vector<SelectedView> views;
+  double seconds = 0;
+};
+
+TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t count) {
+  const uint64_t num_samples = setup.source->num_samples();
+  const size_t image_bytes = setup.source->image_shape().num_bytes();
+  const Order order = setup.views->OrderOf(0);
+  TeacherSample sample;
+  std::vector<uint8_t> images(count * image_bytes);
+  const auto start = std::chrono::steady_clock::now();
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t position = i * num_samples / count;
+    const View view = setup.views->ViewAt(order, 0, position);
+    setup.views->Render(view, 0, images.data() + i * image_bytes);
+    sample.views.push_back({.sample_id = view.sample_id, .true_class = setup.source->Label(view.sample_id)});
+  }
+  setup.teacher->Logits(images.data(), count, &sample.logits);
+  sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return sample;
+}
+
+std::string Describe(const Selection& selection, uint32_t k) {
+  switch (selection.kind) {
+    case Selection::kTopK:
+      return fmt::format("top {}", k);
+    case Selection::kTopP:
+      return fmt::format("{:.4g} %, at most {}", 100 * selection.p, k);
+    case Selection::kSample:
+      return fmt::format("sample {}", k);
+  }
+  return "";
+}
+
+Json CostJson(const LabelCost& cost, const Layout& layout) {
+  const char* const kinds[] = {"top_k", "top_p", "sample"};
+  Json object = {{"selection", kinds[cost.selection.kind]}, {"k", cost.k}};
+  if (cost.selection.kind == Selection::kTopP) object["p"] = cost.selection.p;
+  object["coverage_mean"] = cost.coverage_mean;
+  object["coverage_p5"] = cost.coverage_p5;
+  object["kl_mean"] = std::isfinite(cost.kl_mean) ? Json(cost.kl_mean) : Json();
+  object["entries_per_label"] = cost.entries_per_label;
+  object["bytes_per_label"] = cost.bytes_per_label;
+  object["bytes"] = static_cast<uint64_t>(cost.bytes_per_label * static_cast<double>(layout.num_labels())) +
+                    kFileBytes * layout.num_spans();
+  return object;
+}
+
+void PrintCost(const std::string& name, const Json& cost) {
+  const Json& kl = cost["kl_mean"];
+  fmt::print("  {:<20} {:>8.4f} {:>8.4f}  {:>8}  {:>8.2f}  {:>8.2f}  {:>18}\n", name,
+             cost["coverage_mean"].get<double>(), cost["coverage_p5"].get<double>(),
+             kl.is_null() ? "-" : fmt::format("{:.5f}", kl.get<double>()), cost["entries_per_label"].get<double>(),
+             cost["bytes_per_label"].get<double>(), Grouped(cost["bytes"]));
+}
+
+int Plan(const Options& options, const std::vector<std::string>& overrides) {
+  const Job job = ReadJob(options.job, overrides);
+  const LabellingSetup setup = SetUpLabelling(job);
+  const Schema& schema = setup.schema;
+  const Layout& layout = schema.layout;
+  const TeacherSample sample = AskTeacher(setup, std::min<uint64_t>(options.views, layout.num_samples));
+  const auto measure = [&](const Selection& selection, uint32_t k) {
+    CodecParams params = schema.codec;
+    params.k = k;
+    return MeasureLabels(params, selection, schema.calibration.prior, schema.seed, sample.logits, sample.views);
+  };
+
+  const double rate = static_cast<double>(sample.views.size()) / sample.seconds;
+  Json object = CostJson(measure(schema.selection, schema.codec.k), layout);
+  object["labels"] = layout.num_labels();
+  object["spans"] = layout.num_spans();
+  object["files"] = layout.num_spans() + 1;
+  object["views"] = sample.views.size();
+  object["labels_per_second"] = rate;
+  object["ranks"] = options.ranks;
+  object["hours"] = static_cast<double>(layout.num_labels()) / rate / options.ranks / 3600;
+  Json rows = Json::array();
+  std::vector<std::string> names;
+  for (const LabelKind& kind : KindsToCompare(schema.codec.num_classes)) {
+    rows.push_back(CostJson(measure(kind.selection, kind.k), layout));
+    names.push_back(Describe(kind.selection, kind.k));
+  }
+  object["rows"] = rows;
+  if (options.json) {
+    fmt::print("{}\n", object.dump(2));
+    return 0;
+  }
+
+  fmt::print("{}: {} labels: {} epochs of {} samples, {} classes\n", job.labels.store, Grouped(layout.num_labels()),
+             layout.num_epochs, Grouped(layout.num_samples), Grouped(schema.codec.num_classes));
+  fmt::print("  spans      {}, a file each, of at most {} labels\n", Grouped(layout.num_spans()),
+             Grouped(uint64_t{layout.chunk_size} * layout.span_chunks));
+  fmt::print("  size       about {} bytes, {:.2f} a label in chunks\n", Grouped(object["bytes"]),
+             object["bytes_per_label"].get<double>());
+  fmt::print("  teacher    {:.0f} labels/s: {:.2g} hours with {} {}\n", rate, object["hours"].get<double>(),
+             options.ranks, options.ranks == 1 ? "rank" : "ranks");
+  fmt::print("From {} views:\n  {:<20} {:>8} {:>8}  {:>8}  {:>8}  {:>8}  {:>18}\n", Grouped(sample.views.size()),
+             "labels", "coverage", "5 %", "KL", "entries", "bytes", "bytes in all");
+  PrintCost("this job", object);
+  for (size_t i = 0; i < rows.size(); ++i) PrintCost(names[i], rows[i]);
+  return 0;
+}
+
+}  // namespace
+
+Command AddPlan(CLI::App& program) {
+  CLI::App* app =
+      program.add_subcommand("plan", "Tells what a job will take, and what other k and p would keep and cost");
+  const auto options = std::make_shared<Options>();
+  app->add_option("job", options->job, "The job file (TOML)")->required();
+  app->add_option("--views", options->views, "Views that the teacher labels for it")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1 << 20));
+  app->add_option("--ranks", options->ranks, "Ranks that will label")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
+  app->add_flag("--json", options->json, "Print one JSON object");
+  app->allow_extras();
+  app->footer("Every key of the job file can also be given as --section.key=value. Keys: docs/job.md");
+  return {app, [app, options] { return Plan(*options, app->remaining()); }};
+}
+
+}  // namespace decant
