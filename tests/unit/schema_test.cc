@@ -153,6 +153,17 @@ TEST(SchemaTest, RefusesMissingFieldsAndOtherText) {
   }
 }
 
+// Walking it would take as much stack as it is deep.
+TEST(SchemaTest, RefusesDeepNesting) {
+  const std::string text = SchemaText(SmallSchema());
+  const size_t at = text.find("\"views\":{}") + 8;
+  for (const size_t depth : {40, 1000000}) {
+    const std::string deep = std::string(depth, '[') + std::string(depth, ']');
+    EXPECT_THAT([&] { Parse(text.substr(0, at) + deep + "}"); },
+                FailsWith(ErrorCode::kDataLoss, "schema: more than 32 levels deep"));
+  }
+}
+
 TEST(SchemaTest, RefusesALayoutThatCannotBe) {
   nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
   object["layout"]["chunk_size"] = 0;
