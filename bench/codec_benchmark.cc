@@ -166,6 +166,9 @@ std::vector<CodecRow> RunCodecBenchmark(const CodecBenchmarkOptions& options, co
     if (name != "v151936_k128") continue;
     progress(name + ": samplers");
     std::vector<SampledProfile> profiles = MakeReplacementProfiles(options.seed);
+    for (auto& profile : MakeThresholdProfiles(setting.teacher->num_classes(), options.seed)) {
+      profiles.push_back(std::move(profile));
+    }
     for (SampledProfile& profile : profiles) {
       rows.push_back(MeasureProfile(*setting.teacher, 0, &profile));
       rows.back().setting = name;

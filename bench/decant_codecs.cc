@@ -1,4 +1,7 @@
+#include <cmath>
+
 #include "decant/base/error.h"
+#include "decant/base/half.h"
 #include "decant/store/chunk_codec.h"
 
 #include "label_codec.h"
@@ -42,6 +45,28 @@ class DecantCodec : public LabelCodec {
   ChunkCodec codec_;
 };
 
+// The exact profile on float16 probabilities, as TinyViT's records hold them.
+class ExactCodec : public DecantCodec {
+ public:
+  explicit ExactCodec(const LabelShape& shape)
+      : DecantCodec("decant_exact", Params(shape), Prior::kLearnt, "float16 probabilities, lossless") {}
+
+  std::optional<double> kl_bound() const override { return std::nullopt; }
+  void Calibrate(const LabelBatch& labels) override { DecantCodec::Calibrate(Rounded(labels)); }
+  std::string Encode(const LabelBatch& chunk) override { return DecantCodec::Encode(Rounded(chunk)); }
+
+ private:
+  static CodecParams Params(const LabelShape& shape) {
+    return {.num_classes = shape.num_classes, .k = shape.k, .values = Values::kFp16Probs, .delta = shape.delta};
+  }
+  static LabelBatch Rounded(LabelBatch labels) {
+    for (float& log_prob : labels.log_probs) {
+      log_prob = std::log(Fp16ToFloat(FloatToFp16(std::exp(log_prob))));
+    }
+    return labels;
+  }
+};
+
 }  // namespace
 
 std::vector<std::unique_ptr<LabelCodec>> MakeDecantCodecs(const LabelShape& shape) {
@@ -57,9 +82,19 @@ std::vector<std::unique_ptr<LabelCodec>> MakeDecantCodecs(const LabelShape& shap
   const std::string step = fmt::format("step {:.4g}", bounded.delta);
   add("decant_bounded", bounded, Prior::kNone, step);
   add("decant_bounded_prior", bounded, Prior::kLearnt, step);
+  codecs.push_back(MakeDecantExactCodec(shape));
   add("decant_graded", graded, Prior::kNone, graded_note);
   add("decant_graded_prior", graded, Prior::kLearnt, graded_note);
   return codecs;
+}
+
+std::unique_ptr<LabelCodec> MakeDecantExactCodec(const LabelShape& shape) {
+  return std::make_unique<ExactCodec>(shape);
+}
+
+std::unique_ptr<LabelCodec> MakeDecantSampleCodec(const LabelShape& shape) {
+  const CodecParams params = {.num_classes = shape.num_classes, .k = shape.k, .delta = shape.delta};
+  return std::make_unique<DecantCodec>("decant_sample", params, Prior::kLearnt, fmt::format("step {:.4g}", shape.delta));
 }
 
 }  // namespace decant

@@ -57,6 +57,10 @@ std::unique_ptr<LabelCodec> MakePlaneCodec(const LabelShape& shape, int zstd_lev
 
 // Decant's own profiles.
 std::vector<std::unique_ptr<LabelCodec>> MakeDecantCodecs(const LabelShape& shape);
+// Of the labels' probabilities rounded to float16: what a store of imported records takes.
+std::unique_ptr<LabelCodec> MakeDecantExactCodec(const LabelShape& shape);
+// Of drawn labels.
+std::unique_ptr<LabelCodec> MakeDecantSampleCodec(const LabelShape& shape);
 
 // DistillKit's record (arcee-ai/DistillKit, `DistributionQuantizationConfig` without residuals): the log-probabilities,
 // sorted, the first `exact` as bfloat16 and the others as the coefficients (float32) of the best fit, in least squares,

@@ -5,6 +5,9 @@
 #include <numeric>
 #include <vector>
 
+#include "decant/base/error.h"
+#include "decant/producer/select.h"
+
 #include "codec_measurement.h"
 #include "fast_random.h"
 
@@ -91,6 +94,20 @@ std::vector<SampledProfile> MakeReplacementProfiles(uint64_t seed) {
   std::vector<SampledProfile> profiles;
   profiles.push_back({"rskd_50", MakeReplacementSampler(50, seed), nullptr});
   profiles.push_back({"rskd_150", MakeReplacementSampler(150, seed), nullptr});
+  return profiles;
+}
+
+std::vector<SampledProfile> MakeThresholdProfiles(uint32_t num_classes, uint64_t seed) {
+  std::vector<SampledProfile> profiles;
+  for (const uint32_t k : {12u, 24u}) {
+    const auto selector = std::make_shared<LabelSelector>(CodecParams{.num_classes = num_classes, .k = k},
+                                                          Selection{.kind = Selection::kSample}, seed);
+    profiles.push_back({fmt::format("decant_sample{}", k),
+                        [selector](std::span<const float> logits, uint64_t draw, LabelBatch* labels) {
+                          selector->Append(logits, {.sample_id = draw}, labels);
+                        },
+                        MakeDecantSampleCodec({.num_classes = num_classes, .k = k, .delta = 1.0 / 16})});
+  }
   return profiles;
 }
 

@@ -42,6 +42,9 @@ struct SampledProfile {
 // RS-KD with 50 and with 150 draws.
 std::vector<SampledProfile> MakeReplacementProfiles(uint64_t seed);
 
+// Decant's threshold sampling with 12 and with 24 entries.
+std::vector<SampledProfile> MakeThresholdProfiles(uint32_t num_classes, uint64_t seed);
+
 // What a profile makes of the labels from `first_index` on. Its codec, if any, is calibrated on one half of the drawn
 // labels and measured on the other. KL does not apply: a draw is not near the distribution, its mean is.
 CodecRow MeasureProfile(const SyntheticTeacher& teacher, uint64_t first_index, SampledProfile* profile);

@@ -73,7 +73,7 @@ batch_size = 64
 store = "labels.decant"
 epochs = 40
 k = 5
-temperature = 1.0
+temperatures = [1.0]
 chunk_size = 256
 span_chunks = 5
 )";
@@ -218,7 +218,7 @@ void Demo::TrainWithTeacherBeside() {
   student.views = labels.views;
   const LabellingSetup labelling = SetUpLabelling(labels);
   const TrainingSetup training = SetUpTraining(student);
-  TopKSelector selector(labelling.schema.codec.num_classes, labels.labels.k, labels.labels.temperature);
+  TopKSelector selector(labelling.schema.codec.num_classes, labels.labels.k, labels.labels.temperatures.front());
   std::vector<float> logits;
   const auto label = [&](const uint8_t* images, size_t n, LabelBatch* batch) {
     const size_t num_classes = labelling.schema.codec.num_classes;
@@ -226,7 +226,7 @@ void Demo::TrainWithTeacherBeside() {
     for (size_t i = 0; i < n; ++i) selector.Append(std::span(logits).subspan(i * num_classes, num_classes), batch);
   };
   const auto targets = MakeLiveTargets(*training.views, training.targets, labelling.schema.codec.num_classes,
-                                       labels.labels.temperature, label);
+                                       labels.labels.temperatures.front(), label);
   const TrainHooks hooks = {.stop_requested = StopRequested, .epoch_done = [](const EpochReport&) {}};
   const TrainReport report = Train(training.network, student.train, *targets, *training.test, hooks);
   report_.seconds_train_with_teacher = report.train_seconds;

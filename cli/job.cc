@@ -20,7 +20,7 @@ struct Path {
 };
 struct Key {
   std::string name;
-  std::variant<std::string*, Path, double*, uint32_t*, uint64_t*, std::vector<double>*> target;
+  std::variant<std::string*, Path, bool*, double*, uint32_t*, uint64_t*, std::vector<double>*> target;
 };
 
 std::vector<Key> KeysOf(Job* job) {
@@ -45,8 +45,15 @@ std::vector<Key> KeysOf(Job* job) {
       {"labels.store", Path{&job->labels.store}},
       {"labels.epochs", &job->labels.epochs},
       {"labels.k", &job->labels.k},
-      {"labels.temperature", &job->labels.temperature},
+      {"labels.selection", &job->labels.selection},
+      {"labels.p", &job->labels.p},
+      {"labels.temperatures", &job->labels.temperatures},
+      {"labels.true_label", &job->labels.true_label},
+      {"labels.values", &job->labels.values},
       {"labels.delta", &job->labels.delta},
+      {"labels.max_delta", &job->labels.max_delta},
+      {"labels.prior", &job->labels.prior},
+      {"labels.calibration_labels", &job->labels.calibration_labels},
       {"labels.chunk_size", &job->labels.chunk_size},
       {"labels.span_chunks", &job->labels.span_chunks},
       {"student.architecture", &job->student.architecture},
@@ -127,6 +134,11 @@ class Assign {
   void operator()(Path target) const {
     (*this)(target.value);
     if (!target.value->empty()) *target.value = (folder_ / *target.value).lexically_normal();
+  }
+  void operator()(bool* target) const {
+    const auto value = node_.value_exact<bool>();
+    if (!value) FailType(where_, key_, "true or false");
+    *target = *value;
   }
   void operator()(double* target) const { *target = ToNumber(node_, where_, key_); }
   void operator()(uint32_t* target) const { *target = ToInteger<uint32_t>(node_, where_, key_); }

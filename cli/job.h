@@ -29,8 +29,15 @@ struct Job {
     std::string store;
     uint32_t epochs = 1;
     uint32_t k = 10;
-    double temperature = 1;
+    std::string selection = "top_k";
+    double p = 0.99;
+    std::vector<double> temperatures = {1};
+    bool true_label = false;
+    std::string values = "log_probs";
     double delta = 0.03125;
+    double max_delta = 0;
+    std::string prior = "learnt";
+    uint32_t calibration_labels = 4096;
     uint32_t chunk_size = 1024;
     uint32_t span_chunks = 64;
   } labels;

@@ -76,9 +76,9 @@ class Production {
  public:
   Production(std::string store_path, int num_ranks) : store_path_(std::move(store_path)), num_ranks_(num_ranks) {}
 
-  std::vector<uint64_t> Begin(const Schema& schema) {
+  std::vector<uint64_t> Begin(const Schema& schema, const StoreWriter::Calibrator& calibrate) {
     layout_ = schema.layout;
-    store_.emplace(store_path_, schema);
+    store_.emplace(store_path_, schema, calibrate);
     start_ = std::chrono::steady_clock::now();
     progress_.ShowNow(fmt::format("{}: {} of {} spans to label, {} {}", store_path_, store_->MissingSpans().size(),
                                   layout_.num_spans(), num_ranks_, num_ranks_ == 1 ? "rank" : "ranks"));
@@ -177,7 +177,7 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
 
   Production production(job.labels.store, communicator->size());
   const CoordinatorHooks coordinator = {
-      .begin = [&] { return production.Begin(setup.schema); },
+      .begin = [&] { return production.Begin(setup.schema, [&] { return labeller->LearnCodecTables(); }); },
       .commit = [&](const std::vector<std::string>& results) { production.Commit(results); },
       .complete = [&] { production.Complete(); },
       .stop_requested = StopRequested,
@@ -210,8 +210,15 @@ LabellingSetup SetUpLabelling(const Job& job) {
                    .num_epochs = job.labels.epochs,
                    .chunk_size = job.labels.chunk_size,
                    .span_chunks = job.labels.span_chunks};
-  schema.codec = {.num_classes = setup.teacher->num_classes(), .k = job.labels.k, .delta = job.labels.delta};
-  schema.codec.temperatures = {job.labels.temperature};
+  schema.codec = {.num_classes = setup.teacher->num_classes(),
+                  .k = job.labels.k,
+                  .values = ParseValues(job.labels.values),
+                  .delta = job.labels.delta,
+                  .max_delta = job.labels.max_delta,
+                  .temperatures = job.labels.temperatures,
+                  .true_label = job.labels.true_label};
+  schema.selection = {.kind = ParseSelection(job.labels.selection), .p = job.labels.p};
+  schema.calibration = {.num_labels = job.labels.calibration_labels, .prior = ParsePrior(job.labels.prior)};
   schema.seed = job.views.seed;
   schema.dataset = setup.source->Identity();
   schema.order = OrderIdentity(order);

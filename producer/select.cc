@@ -5,54 +5,161 @@
 #include <numeric>
 
 #include "decant/base/error.h"
+#include "decant/base/random.h"
 
 namespace decant {
 
-TopKSelector::TopKSelector(uint32_t num_classes, uint32_t k, double temperature)
-    : num_classes_(num_classes),
-      k_(k),
-      temperature_(temperature),
-      candidates_(num_classes),
-      exponentials_(num_classes),
-      log_probs_(k) {
-  if (k < 1 || k > num_classes) {
-    Fail(ErrorCode::kInvalidArgument, "labels.k is {}, but must be 1 to the number of classes, {}", k, num_classes);
+LabelSelector::LabelSelector(const CodecParams& params, const Selection& selection, uint64_t seed)
+    : params_(params), selection_(selection), seed_(seed), probs_(params.num_classes), ids_(params.num_classes) {
+  if (params.k < 1 || params.k > params.num_classes) {
+    Fail(ErrorCode::kInvalidArgument, "labels.k is {}, but must be 1 to the number of classes, {}", params.k,
+         params.num_classes);
   }
-  if (!(temperature > 0) || !std::isfinite(temperature)) {
-    Fail(ErrorCode::kInvalidArgument, "labels.temperature is {}, but must be above 0", temperature);
+  for (const double temperature : params.temperatures) {
+    if (!(temperature > 0) || !std::isfinite(temperature)) {
+      Fail(ErrorCode::kInvalidArgument, "labels.temperatures has {}, but they must be above 0", temperature);
+    }
   }
 }
 
-void TopKSelector::Append(std::span<const float> logits, LabelBatch* labels) {
-  if (logits.size() != num_classes_) {
-    Fail(ErrorCode::kInvalidArgument, "expected {} logits, found {}", num_classes_, logits.size());
+void LabelSelector::CheckLogits(std::span<const float> logits) const {
+  if (logits.size() != params_.num_classes) {
+    Fail(ErrorCode::kInvalidArgument, "expected {} logits, found {}", params_.num_classes, logits.size());
   }
   for (size_t id = 0; id < logits.size(); ++id) {
     if (!std::isfinite(logits[id])) Fail(ErrorCode::kInvalidArgument, "the logit of class {} is {}", id, logits[id]);
   }
-  std::iota(candidates_.begin(), candidates_.end(), 0);
+}
+
+// Subtracting the largest logit first keeps every exponential in (0, 1].
+void LabelSelector::ComputeProbs(std::span<const float> logits, double temperature) {
+  largest_ = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (size_t id = 0; id < logits.size(); ++id) {
+    probs_[id] = std::exp((logits[id] - largest_) / temperature);
+    total += probs_[id];
+  }
+  for (double& prob : probs_) prob /= total;
+  log_total_ = std::log(total);
+}
+
+double LabelSelector::LogProb(float logit, double temperature) const {
+  return std::min((logit - largest_) / temperature - log_total_, 0.0);
+}
+
+// The first k of ids_: the likeliest classes, most likely first.
+void LabelSelector::RankTopK(std::span<const float> logits) {
+  std::iota(ids_.begin(), ids_.end(), 0);
   const auto ranks_before = [&](uint32_t a, uint32_t b) {
     return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
   };
-  const auto last = candidates_.begin() + k_;
-  if (k_ < num_classes_) std::nth_element(candidates_.begin(), last - 1, candidates_.end(), ranks_before);
-  std::sort(candidates_.begin(), last);
+  const auto last = ids_.begin() + params_.k;
+  if (params_.k < params_.num_classes) std::nth_element(ids_.begin(), last - 1, ids_.end(), ranks_before);
+  if (selection_.kind != Selection::kTopK) std::sort(ids_.begin(), last, ranks_before);
+  num_listed_ = params_.k;
+}
 
-  // log softmax(z / T): subtracting the largest z first keeps every exponential in (0, 1].
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double total = 0;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    exponentials_[id] = std::exp((logits[id] - largest) / temperature_);
-    total += exponentials_[id];
+void LabelSelector::KeepTopP() {
+  double mass = 0;
+  for (size_t rank = 0; rank < params_.k; ++rank) {
+    mass += probs_[ids_[rank]];
+    num_listed_ = rank + 1;
+    if (mass >= selection_.p) break;
   }
-  const double log_total = std::log(total);
-  for (uint32_t entry = 0; entry < k_; ++entry) {
-    const uint32_t id = candidates_[entry];
-    log_probs_[entry] = static_cast<float>((logits[id] - largest) / temperature_ - log_total);
-    exponentials_[id] = 0;
+}
+
+// Of the ranked k, those above the threshold are listed for certain; the others are drawn.
+void LabelSelector::Sample(const SelectedView& view) {
+  double rest = 1;
+  size_t head = 0;
+  for (; head + 1 < params_.k; ++head) {
+    const double prob = probs_[ids_[head]];
+    if (prob * static_cast<double>(params_.k - head) < rest) break;
+    rest -= prob;
   }
-  const double tail = std::accumulate(exponentials_.begin(), exponentials_.end(), 0.0);
-  labels->Append(std::span(candidates_).first(k_), log_probs_, static_cast<float>(tail / total));
+  std::vector<bool> certain(params_.num_classes);
+  for (size_t rank = 0; rank < head; ++rank) certain[ids_[rank]] = true;
+  rest = 0;
+  size_t num_others = 0;
+  for (uint32_t id = 0; id < params_.num_classes; ++id) {
+    if (certain[id] || probs_[id] == 0) continue;
+    rest += probs_[id];
+    ++num_others;
+  }
+  const size_t num_drawn = std::min<size_t>(params_.k - head, num_others);
+  const double threshold = num_drawn == 0 ? 0 : rest / static_cast<double>(num_drawn);
+  const double offset = RandomStream(seed_, RandomPurpose::kSelection, view.epoch, view.sample_id).NextUniform();
+
+  num_listed_ = 0;
+  listed_probs_.clear();
+  double passed = 0;
+  size_t num_passed = 0;  // draws lie at offset, offset + 1, ... thresholds
+  std::vector<uint32_t> listed;
+  for (uint32_t id = 0; id < params_.num_classes; ++id) {
+    if (certain[id]) {
+      listed.push_back(id);
+      listed_probs_.push_back(probs_[id]);
+    } else if (probs_[id] > 0) {
+      passed += probs_[id];
+      const bool last = --num_others == 0;
+      const bool hit = passed > (static_cast<double>(num_passed) + offset) * threshold;
+      if (num_passed < num_drawn && (hit || last)) {
+        ++num_passed;
+        listed.push_back(id);
+        listed_probs_.push_back(threshold);
+      }
+    }
+  }
+  std::copy(listed.begin(), listed.end(), ids_.begin());
+  num_listed_ = listed.size();
+}
+
+// Of the classes that are not listed, which forgets the others' probabilities.
+double LabelSelector::TailMass() {
+  if (selection_.kind == Selection::kSample) return 0;
+  for (size_t entry = 0; entry < num_listed_; ++entry) probs_[ids_[entry]] = 0;
+  return std::accumulate(probs_.begin(), probs_.end(), 0.0);
+}
+
+void LabelSelector::AppendFurtherColumns(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
+  const double first = params_.temperatures.front();
+  if (params_.true_label) {
+    if (view.true_class >= logits.size()) {
+      Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
+           logits.size());
+    }
+    labels->true_log_probs.push_back(static_cast<float>(LogProb(logits[view.true_class], first)));
+  }
+  if (params_.logits()) {
+    labels->log_sum_exp.push_back(static_cast<float>(largest_ / first + log_total_));
+    for (size_t entry = 0; entry < num_listed_; ++entry) labels->logits.push_back(logits[ids_[entry]]);
+  }
+  for (size_t t = 1; t < params_.temperatures.size(); ++t) {
+    ComputeProbs(logits, params_.temperatures[t]);
+    labels->other_tails.push_back(static_cast<float>(TailMass()));
+  }
+}
+
+void LabelSelector::Append(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
+  CheckLogits(logits);
+  const double temperature = params_.temperatures.front();
+  ComputeProbs(logits, temperature);
+  RankTopK(logits);
+  if (selection_.kind == Selection::kTopP) KeepTopP();
+  if (selection_.kind == Selection::kSample) {
+    Sample(view);
+  } else {
+    std::sort(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(num_listed_));
+  }
+  log_probs_.resize(num_listed_);
+  for (size_t entry = 0; entry < num_listed_; ++entry) {
+    const double log_prob = selection_.kind == Selection::kSample ? std::min(std::log(listed_probs_[entry]), 0.0)
+                                                                  : LogProb(logits[ids_[entry]], temperature);
+    log_probs_[entry] = static_cast<float>(log_prob);
+  }
+  const double tail = TailMass();
+  labels->Append(std::span(ids_).first(num_listed_), log_probs_, static_cast<float>(tail));
+  AppendFurtherColumns(logits, view, labels);
 }
 
 }  // namespace decant

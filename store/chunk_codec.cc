@@ -63,8 +63,10 @@ uint32_t CommonCount(const LabelCodes& codes) {
 // The parts of a chunk, checked as far as whole columns go; labels are checked as they are read.
 class ChunkParts {
  public:
-  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload) : what_(Describe(place)) {
-    ByteReader reader(payload, what_);
+  // `name` is the chunk's for when its bytes end too early.
+  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload, std::string_view name)
+      : place_(place) {
+    ByteReader reader(payload, name);
     Expect("epoch", place.epoch, reader.Get<uint32_t>());
     Expect("chunk", place.chunk, reader.Get<uint64_t>());
     Expect("number of samples", place.num_samples, reader.Get<uint32_t>());
@@ -72,7 +74,7 @@ class ChunkParts {
     if (params.windows) ReadWindows(place, &reader);
     fixed_count_ = reader.Get<uint32_t>();
     if (fixed_count_ > params.k) {
-      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what_, params.k, fixed_count_);
+      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what(), params.k, fixed_count_);
     }
     min_bits_ = reader.Get<uint32_t>();
     lengths_ = Column(&reader, num_labels_);
@@ -84,15 +86,15 @@ class ChunkParts {
   void CheckStream() const {
     const uint64_t num_bits = LabelBegin(num_labels_);
     if ((num_bits + 7) / 8 != stream_.size()) {
-      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what_, (num_bits + 7) / 8,
+      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what(), (num_bits + 7) / 8,
            stream_.size());
     }
     if (num_bits % 8 != 0 && static_cast<unsigned char>(stream_.back()) >> (num_bits % 8) != 0) {
-      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what());
     }
   }
 
-  const std::string& what() const { return what_; }
+  std::string what() const { return Describe(place_); }
   BitReader stream() const { return BitReader(stream_); }
   const std::vector<uint32_t>& windows() const { return windows_; }
   uint64_t WindowHash(size_t window) const { return hashes_.at(window); }
@@ -124,21 +126,21 @@ class ChunkParts {
   // Every label takes bits, so that a wrong number of labels cannot ask for more memory than the stream has.
   void CheckMinBits() const {
     if (num_labels_ > 0 && (min_bits_ == 0 || num_labels_ * min_bits_ > 8 * stream_.size())) {
-      Fail(ErrorCode::kDataLoss, "{}: {} labels of {} bits and more in {} bytes", what_, num_labels_, min_bits_,
+      Fail(ErrorCode::kDataLoss, "{}: {} labels of {} bits and more in {} bytes", what(), num_labels_, min_bits_,
            stream_.size());
     }
   }
 
   template <typename Int>
   void Expect(std::string_view field, Int expected, Int found) const {
-    if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what_, field, expected, found);
+    if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what(), field, expected, found);
   }
 
   BitColumn Column(ByteReader* reader, uint64_t count) const {
     const auto width = reader->Get<uint8_t>();
-    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what_, width);
+    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what(), width);
     const BitColumn column(reader->GetBytes(PackedBytes(count, width)), width, count);
-    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what());
     return column;
   }
 
@@ -148,7 +150,7 @@ class ChunkParts {
     windows_.push_back(0);
     for (size_t i = 0; i < place.num_samples; ++i) {
       total += lengths[i];
-      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what_, kMaxChunkLabels);
+      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what(), kMaxChunkLabels);
       windows_.push_back(static_cast<uint32_t>(total));
     }
     for (size_t i = 0; i < place.num_samples; ++i) hashes_.push_back(reader->Get<uint64_t>());
@@ -159,7 +161,7 @@ class ChunkParts {
 
   static constexpr uint64_t kMaxChunkLabels = uint64_t{1} << 29;
 
-  std::string what_;
+  ChunkPlace place_;
   uint64_t num_labels_ = 0;
   std::vector<uint32_t> windows_;
   std::vector<uint64_t> hashes_;
@@ -290,7 +292,7 @@ void ChunkCodec::Impl::DecodeLabels(const ChunkParts& parts, std::span<const Lab
 
 LabelCodes ChunkCodec::Decode(const ChunkPlace& place, std::string_view record) const {
   const std::string what = Describe(place);
-  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
+  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what), what);
   parts.CheckStream();
   LabelCodes codes;
   impl_->DecodeLabels(parts, parts.Sources(0, parts.num_labels()), 0, &codes);
@@ -303,7 +305,7 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
                               size_t temperature) const {
   constexpr size_t kLabelsAtOnce = 32;  // the codes in between stay in the first cache
   const std::string what = Describe(place);
-  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
+  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what), what);
   parts.CheckStream();
   labels->Reserve(parts.num_labels(), parts.MostEntries(parts.num_labels()));
   LabelCodes codes;
@@ -322,7 +324,7 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
 }
 
 LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
-  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, Describe(place)));
+  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"), "chunk");
   LabelCodes codes;
   if (impl_->params.windows) {
     const uint32_t first = parts.windows()[index];

@@ -28,17 +28,14 @@ class HuffmanEncoder {
   HuffmanEncoder() = default;
   explicit HuffmanEncoder(const CodeLengths& lengths);
 
-  void Put(unsigned symbol, BitWriter* writer) const {
-    const Code code = codes_[symbol];
-    writer->Put(code.bits, code.length);
-  }
-  unsigned Bits(unsigned symbol) const { return codes_[symbol].length; }
-
- private:
   struct Code {
     uint32_t bits = 0;
-    uint32_t length = 0;
+    uint32_t length = 0;  // at most kMaxCodeBits + 8
   };
+  // The code of `symbol`, or its escape.
+  Code operator[](unsigned symbol) const { return codes_[symbol]; }
+
+ private:
   std::array<Code, kNumSymbols> codes_{};  // escapes included
 };
 

@@ -32,17 +32,33 @@ std::vector<EntryDecoder> EntryDecoders(const CodecTables& tables) {
 
 // Writes a label's numbers.
 struct BitSink {
+  struct Bits {
+    uint64_t bits;
+    unsigned width;  // at most 10 + 8 + 28
+  };
+  template <typename B>
+  static Bits Code(const HuffmanEncoder& encoder, uint32_t value) {
+    const unsigned symbol = B::Symbol(value);
+    const HuffmanEncoder::Code code = encoder[symbol];
+    const unsigned plain_bits = B::ExtraBits(symbol);
+    return {code.bits | LowBits(value, plain_bits) << code.length, code.length + plain_bits};
+  }
   template <typename B>
   void Put(const HuffmanEncoder& encoder, uint32_t value) {
-    const unsigned symbol = B::Symbol(value);
-    encoder.Put(symbol, writer);
-    writer->Put(value - B::Base(symbol), B::ExtraBits(symbol));
+    const Bits code = Code<B>(encoder, value);
+    writer->Put(code.bits, code.width);
   }
   void Code(CodecTables::Kind kind, uint32_t value) { Put<CodeBucket>(kinds[kind], value); }
   void Amount(CodecTables::Kind kind, uint32_t value) { Put<GapBucket>(kinds[kind], value); }
   void Entry(unsigned context, uint32_t gap, uint32_t drop) {
-    Put<GapBucket>(gaps[context], gap);
-    Put<CodeBucket>(values[context], drop);
+    const Bits first = Code<GapBucket>(gaps[context], gap);
+    const Bits second = Code<CodeBucket>(values[context], drop);
+    if (first.width + second.width <= 56) [[likely]] {
+      writer->Put(first.bits | second.bits << first.width, first.width + second.width);
+    } else {
+      writer->Put(first.bits, first.width);
+      writer->Put(second.bits, second.width);
+    }
   }
   void Plain(uint32_t value, unsigned width) { writer->Put(value, width); }
 

@@ -57,26 +57,30 @@ void PutInPlace(const std::string& path) {
   RemoveFolder(RepairPath(path));
 }
 
-// The schema and the expired epochs from the files of `meta`, the later ones first, without the database.
-std::optional<Schema> SchemaFromFiles(const std::vector<std::string>& meta_files) {
+// The newest record of `key` in the files of `meta`, its payload.
+std::optional<std::string> NewestRecord(const std::vector<std::string>& meta_files, const char* key,
+                                        RecordMagic magic) {
   for (auto file = meta_files.rbegin(); file != meta_files.rend(); ++file) {
-    std::string record;
     try {
-      if (!GetFromFile(*file, kSchemaKey, &record)) continue;
-      std::string tables;
-      if (!GetFromFile(*file, kTablesKey, &tables)) continue;
-      Schema schema = ParseSchema(UnwrapRecord(RecordMagic::kSchema, record, "schema"),
-                                  UnwrapRecord(RecordMagic::kTables, tables, "codec tables"));
-      if (GetFromFile(*file, kProvenanceKey, &record)) {
-        schema.provenance =
-            nlohmann::json::parse(UnwrapRecord(RecordMagic::kProvenance, record, "provenance"), nullptr, false);
-      }
-      return schema;
+      std::string record;
+      if (GetFromFile(*file, key, &record)) return std::string(UnwrapRecord(magic, record, key));
     } catch (const Error&) {
-      continue;
+      continue;  // named by VerifyStore()
     }
   }
   return std::nullopt;
+}
+
+// An extension writes the schema again, without tables and provenance: they may come from different files.
+std::optional<Schema> SchemaFromFiles(const std::vector<std::string>& meta_files) {
+  const auto text = NewestRecord(meta_files, kSchemaKey, RecordMagic::kSchema);
+  const auto tables = NewestRecord(meta_files, kTablesKey, RecordMagic::kTables);
+  const auto provenance = NewestRecord(meta_files, kProvenanceKey, RecordMagic::kProvenance);
+  if (!text || !tables) return std::nullopt;
+  Schema schema = ParseSchema(*text, *tables);
+  if (provenance) schema.provenance = nlohmann::json::parse(*provenance, nullptr, /*allow_exceptions=*/false);
+  if (schema.provenance.is_discarded()) schema.provenance = nlohmann::json::object();
+  return schema;
 }
 
 void AddExpiredFromFiles(const std::vector<std::string>& meta_files, SoundParts* parts) {

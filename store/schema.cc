@@ -21,7 +21,9 @@ constexpr std::array<const char*, 2> kPriorNames = {"none", "learnt"};
 template <typename Enum, size_t N>
 Enum ParseName(const std::array<const char*, N>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) Fail(ErrorCode::kDataLoss, "'{}' is not known to this build", name);
+  if (found == names.end()) {
+    Fail(ErrorCode::kInvalidArgument, "'{}' is not one of {}", name, fmt::join(names, ", "));
+  }
   return static_cast<Enum>(found - names.begin());
 }
 
@@ -115,10 +117,26 @@ void ValidateSchema(const Schema& schema) {
   if (schema.selection.kind == Selection::kTopP && !(schema.selection.p > 0 && schema.selection.p < 1)) {
     Fail(ErrorCode::kInvalidArgument, "labels.p is {}, but must be above 0 and below 1", schema.selection.p);
   }
+  if (schema.selection.kind == Selection::kSample &&
+      (schema.codec.values != Values::kLogProbs || schema.codec.temperatures.size() > 1)) {
+    Fail(ErrorCode::kInvalidArgument, "sampled labels have log-probabilities at one temperature");
+  }
 }
 
 ChunkCodec MakeCodec(const Schema& schema) {
   return schema.tables ? ChunkCodec(schema.codec, *schema.tables) : ChunkCodec(schema.codec);
+}
+
+Values ParseValues(const std::string& name) {
+  return ParseName<Values>(kValuesNames, name);
+}
+
+Selection::Kind ParseSelection(const std::string& name) {
+  return ParseName<Selection::Kind>(kSelectionNames, name);
+}
+
+Prior ParsePrior(const std::string& name) {
+  return ParseName<Prior>(kPriorNames, name);
 }
 
 std::string SchemaText(const Schema& schema) {
@@ -139,15 +157,15 @@ Schema ParseSchema(std::string_view text, std::string_view tables) {
     schema.codec.true_label = object.at("labels").at("true_label");
     schema.codec.windows = object.at("labels").at("windows");
     const json& selection = object.at("labels").at("selection");
-    schema.selection.kind = ParseName<Selection::Kind>(kSelectionNames, selection.at("kind"));
+    schema.selection.kind = ParseSelection(selection.at("kind"));
     schema.selection.p = selection.value("p", 0.0);
     const json& codec = object.at("codec");
-    schema.codec.values = ParseName<Values>(kValuesNames, codec.at("values"));
+    schema.codec.values = ParseValues(codec.at("values"));
     schema.codec.delta = codec.at("delta");
     schema.codec.max_delta = codec.at("max_delta");
     schema.codec.record_order = codec.at("record_order");
     GetInteger(codec, "calibration_labels", &schema.calibration.num_labels);
-    schema.calibration.prior = ParseName<Prior>(kPriorNames, codec.at("prior"));
+    schema.calibration.prior = ParsePrior(codec.at("prior"));
     GetInteger(object, "seed", &schema.seed);
     schema.dataset = object.at("dataset");
     schema.order = object.at("order");

@@ -7,6 +7,7 @@
 
 #include "decant/base/error.h"
 #include "decant/base/file.h"
+#include "decant/store/record.h"
 
 #include "rocksdb_util.h"
 
@@ -35,6 +36,12 @@ struct SpanWriter::Impl {
   Xxh3Stream content;
   bool finished = false;
 };
+
+CodecTables ReadStagedTables(const std::string& store_path, const CodecParams& params) {
+  const std::string path = StagedTablesPath(store_path);
+  const std::string record = ReadFile(path);
+  return ParseTables(params, UnwrapRecord(RecordMagic::kTables, record, path));
+}
 
 SpanWriter::SpanWriter(const Schema& schema, const std::string& store_path, const Span& span,
                        const std::string& attempt)

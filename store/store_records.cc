@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <utility>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,25 +63,32 @@ void RemoveSeal(const std::string& path) {
   }
 }
 
-Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredEpochs& expired,
-                  const std::string& path) {
+Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredEpochs& expired, const std::string& path,
+                  Ledger known) {
   constexpr uint64_t kBatch = 1024;
-  Ledger ledger(layout.num_spans());
-  for (uint64_t begin = 0; begin < ledger.size(); begin += kBatch) {
-    const size_t count = std::min<uint64_t>(kBatch, ledger.size() - begin);
-    std::vector<std::string> keys(count);
-    for (size_t i = 0; i < count; ++i) keys[i] = TrailerKey(layout.SpanAt(begin + i));
+  Ledger ledger = std::move(known);
+  ledger.resize(layout.num_spans());
+  std::vector<Span> wanted;
+  const auto read = [&] {
+    std::vector<std::string> keys;
+    for (const Span& span : wanted) keys.push_back(TrailerKey(span));
     const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
     std::vector<std::string> values;
-    const std::vector<rocksdb::ColumnFamilyHandle*> families(count, database.labels);
+    const std::vector<rocksdb::ColumnFamilyHandle*> families(keys.size(), database.labels);
     const auto statuses = database.db->MultiGet({}, families, slices, &values);
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < wanted.size(); ++i) {
       if (statuses[i].IsNotFound()) continue;
       CheckStatus(statuses[i], "read the ledger of", path);
-      const Span span = layout.SpanAt(begin + i);
-      ledger[begin + i] = DecodeTrailer(span, layout.SpanLabels(span), values[i]);
+      ledger[wanted[i].index] = DecodeTrailer(wanted[i], layout.SpanLabels(wanted[i]), values[i]);
     }
+    wanted.clear();
+  };
+  for (uint64_t index = 0; index < ledger.size(); ++index) {
+    const Span span = layout.SpanAt(index);
+    if (!ledger[index] && !expired.contains(span.epoch)) wanted.push_back(span);
+    if (wanted.size() == kBatch) read();
   }
+  read();
   for (const auto& [epoch, trailers] : expired) {
     for (const SpanTrailer& trailer : trailers) ledger[trailer.span] = trailer;
   }

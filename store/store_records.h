@@ -27,8 +27,9 @@ void WriteSeal(const std::string& path, const std::string& digest);
 void RemoveSeal(const std::string& path);
 // By span index; nullopt for a span that is not committed. Spans of expired epochs have the entries that they had.
 using Ledger = std::vector<std::optional<SpanTrailer>>;
-Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredEpochs& expired,
-                  const std::string& path);
+// Entries of `known` are not read again: they stay until a repair.
+Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredEpochs& expired, const std::string& path,
+                  Ledger known = {});
 // StoreDigest() of a ledger without gaps.
 std::string DigestOfLedger(const Schema& schema, const Ledger& ledger);
 

@@ -263,6 +263,24 @@ void StoreWriter::Expire(uint32_t epoch_begin, uint32_t epoch_end) {
   self.DeleteExpiredFiles();
 }
 
+uint32_t StoreWriter::ExpireAcknowledged() {
+  Impl& self = *impl_;
+  const std::vector<Acknowledgement> readers = ReadAcknowledgements(self.path);
+  if (readers.empty()) return 0;
+  uint32_t end = self.schema.layout.num_epochs;
+  for (const Acknowledgement& reader : readers) end = std::min(end, reader.next_epoch);
+  uint32_t num_expired = 0;
+  for (uint32_t epoch = 0; epoch < end; ++epoch) {
+    const uint64_t first = epoch * self.schema.layout.spans_per_epoch();
+    const auto missing = self.missing.lower_bound(first);
+    const bool complete = missing == self.missing.end() || *missing >= first + self.schema.layout.spans_per_epoch();
+    if (!complete || self.expired.contains(epoch)) continue;
+    Expire(epoch, epoch + 1);
+    ++num_expired;
+  }
+  return num_expired;
+}
+
 void StoreWriter::AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& trailers) {
   Impl& self = *impl_;
   const std::string record = EncodeExpiry(epoch, trailers);

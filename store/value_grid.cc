@@ -75,6 +75,17 @@ uint16_t ValueGrid::LogProbCode(double log_prob) const {
   return static_cast<uint16_t>(code);
 }
 
+void ValueGrid::RoundLogProbs(std::span<const float> log_probs, uint16_t* codes) const {
+  if (values_ == Values::kLogProbs && !graded_) {
+    const double scale = inverse_delta_;
+    for (size_t i = 0; i < log_probs.size(); ++i) {
+      codes[i] = static_cast<uint16_t>(static_cast<int>(std::min(-log_probs[i] * scale + 0.5, double{kLargestCode})));
+    }
+    return;
+  }
+  for (size_t i = 0; i < log_probs.size(); ++i) codes[i] = Code(log_probs[i]);
+}
+
 uint16_t ValueGrid::Code(double number) const {
   switch (values_) {
     case Values::kLogProbs:

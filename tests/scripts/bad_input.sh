@@ -18,7 +18,7 @@ expect 3 "absent.npz" "$decant" produce labels.toml --data.path=absent.npz
 expect 2 "neither a checkpoint of \`decant train\` nor a TorchScript file" "$decant" produce labels.toml --teacher.path=digits.npz
 expect 2 "labels.k is 11, but must be 1 to the number of classes, 10" "$decant" produce labels.toml --labels.k=11
 expect 2 "labels.k is 0" "$decant" produce labels.toml --labels.k=0
-expect 2 "labels.temperature is 0" "$decant" produce labels.toml --labels.temperature=0
+expect 2 "labels.temperatures has 0" "$decant" produce labels.toml --labels.temperatures=0
 expect 2 "views.mixup is 2" "$decant" produce labels.toml --views.mixup=2
 expect 2 "labels.store is missing" "$decant" produce <(grep -v '^store' labels.toml)
 expect 3 "there is no label store at labels.decant" "$decant" inspect labels.decant

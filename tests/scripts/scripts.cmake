@@ -9,12 +9,16 @@ decant_script(layering unit)
 decant_script(docs_name_every_key unit)
 decant_script(known_answers unit)
 decant_script(bench unit)
+
 # Stores that are written without a teacher.
 add_executable(make_store ${PROJECT_SOURCE_DIR}/tests/tools/make_store.cc)
 target_link_libraries(make_store PRIVATE decant::store decant_flags)
 target_include_directories(make_store PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 decant_script(killed_stores crash $<TARGET_FILE:make_store>)
-set_tests_properties(killed_stores PROPERTIES RUN_SERIAL ON)
+decant_script(full_disk crash $<TARGET_FILE:make_store>)
+decant_script(read_only_store cli $<TARGET_FILE:make_store>)
+decant_script(store_commands cli $<TARGET_FILE:make_store>)
+set_tests_properties(killed_stores full_disk read_only_store store_commands PROPERTIES RUN_SERIAL ON)
 
 if(DECANT_TORCH)
   decant_script(bad_input cli)

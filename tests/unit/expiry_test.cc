@@ -129,6 +129,24 @@ TEST_F(ExpiryTest, NeverTakesWhatAReaderStillNeeds) {
   writer.Expire(1, 4);
 }
 
+TEST_F(ExpiryTest, TheWriterExpiresWhatEveryReaderIsDoneWith) {
+  const std::string path = directory_.File("growing");
+  MakeStore(path, schema_, {0, 1, 2, 3, 4, 6, 7, 8});  // epochs 0 and 2, most of 1
+  StoreWriter writer(path, schema_);
+  EXPECT_EQ(writer.ExpireAcknowledged(), 0u) << "nobody has read anything";
+  Acknowledge(path, {.name = "a", .next_epoch = 3});
+  Acknowledge(path, {.name = "b", .next_epoch = 0});
+  EXPECT_EQ(writer.ExpireAcknowledged(), 0u);
+  Acknowledge(path, {.name = "b", .next_epoch = 1});
+  EXPECT_EQ(writer.ExpireAcknowledged(), 1u);
+  Acknowledge(path, {.name = "b", .next_epoch = 4});
+  EXPECT_EQ(writer.ExpireAcknowledged(), 1u);
+  const StoreReader reader(path);
+  EXPECT_TRUE(reader.expired(0));
+  EXPECT_FALSE(reader.expired(1)) << "not complete";
+  EXPECT_TRUE(reader.expired(2));
+}
+
 TEST_F(ExpiryTest, AcknowledgementsComeBackByName) {
   EXPECT_THAT(ReadAcknowledgements(path_), IsEmpty());
   Acknowledge(path_, {.name = "b.1", .next_epoch = 3});

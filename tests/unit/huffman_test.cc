@@ -108,14 +108,14 @@ TEST(HuffmanTest, CodesArePinned) {
   lengths[kEscape] = 3;  // 111
   const HuffmanEncoder encoder(lengths);
   BitWriter writer;
-  for (const unsigned symbol : {5u, 2u, 9u, 7u}) encoder.Put(symbol, &writer);
+  for (const unsigned symbol : {5u, 2u, 9u, 7u}) writer.Put(encoder[symbol].bits, encoder[symbol].length);
   std::string bytes;
   writer.AppendTo(&bytes);
   // 0 10 110 111, and 7 low bits first: 11100000.
   EXPECT_EQ(bytes, std::string("\xda\x0f\x00", 3).substr(0, bytes.size()));
   EXPECT_EQ(writer.num_bits(), 17u);
-  EXPECT_EQ(encoder.Bits(2), 2u);
-  EXPECT_EQ(encoder.Bits(7), 11u) << "an escape and 8 bits";
+  EXPECT_EQ(encoder[2].length, 2u);
+  EXPECT_EQ(encoder[7].length, 11u) << "an escape and 8 bits";
 }
 
 TEST(HuffmanTest, TableTellsLengthPlainBitsAndBase) {

@@ -167,6 +167,16 @@ TEST_F(RepairTest, RebuildsADatabaseThatDoesNotOpen) {
   }
 }
 
+TEST_F(RepairTest, RebuildsAnExtendedStoreWithItsLastSchema) {
+  MakeSealedStore();
+  StoreWriter(path_, schema_).Extend(3);
+  const Schema more = SmallSchema(3);
+  MakeStore(path_, more, {6, 7});
+  for (const std::string& file : DatabaseFiles(path_, "MANIFEST")) fs::remove(file);
+  EXPECT_THAT(Repair().recovered, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_EQ(StoreWriter(path_, more).MissingSpans(), (std::vector<uint64_t>{8}));
+}
+
 TEST_F(RepairTest, DamagedSealIsMadeAgain) {
   MakeSealedStore();
   WriteFileAtomically(path_ + "/seal", "x");

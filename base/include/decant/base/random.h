@@ -9,6 +9,7 @@ namespace decant {
 enum class RandomPurpose : uint32_t {
   kOrder = 1,              // keys of an epoch's order
   kView = 2,               // parameters of a view
+  kSelection = 3,          // which classes a sampled label lists
   kSyntheticTeacher = 64,  // keys of the benchmark's generators; nothing on disk depends on it
 };
 

@@ -5,28 +5,66 @@
 #include <span>
 #include <vector>
 
+#include "decant/store/schema.h"
 #include "decant/store/soft_label.h"
 
 namespace decant {
 
-// Turns rows of logits into soft labels: the k classes with the largest logits (of equal ones the smaller id), their
-// log-probabilities log softmax(logits / temperature), and the mass of all other classes, which is summed itself and
-// therefore never negative. Sums are double precision, in the order of the classes. Not thread-safe (re-uses memory).
-class TopKSelector {
- public:
-  // kInvalidArgument unless 1 <= k <= num_classes and temperature > 0.
-  TopKSelector(uint32_t num_classes, uint32_t k, double temperature);
+// The view that a row of logits is for.
+struct SelectedView {
+  uint32_t epoch = 0;
+  uint64_t sample_id = 0;
+  uint32_t true_class = 0;
+};
 
-  // Appends the label of one row, [num_classes] finite values. kInvalidArgument for NaN or infinity, naming the class.
-  void Append(std::span<const float> logits, LabelBatch* labels);
+// Turns rows of logits into soft labels: which classes are listed, their log-probabilities log softmax(logits / T) at
+// the first temperature T, and the mass of all other classes, which is summed itself and therefore never negative. Sums
+// are double precision, in the order of the classes. Not thread-safe (re-uses memory).
+//
+// By sampling, every class is listed with the probability min(1, p / t), with the threshold t that makes k of them on
+// average, and is given the probability max(p, t): unbiased, with the least variance that k classes allow (threshold
+// or VarOpt sampling: Cohen et al., SIAM J. Comput. 40, 2011). Exactly k are drawn, by systematic sampling in the order
+// of the ids, with one random number of (seed, epoch, sample id). The listed probabilities then sum to 1: no tail.
+class LabelSelector {
+ public:
+  // kInvalidArgument unless 1 <= k <= num_classes and the temperatures are above 0.
+  LabelSelector(const CodecParams& params, const Selection& selection, uint64_t seed);
+
+  // Appends the label of one row, [num_classes] finite values, with the columns that the parameters name.
+  // kInvalidArgument for NaN or infinity, naming the class.
+  void Append(std::span<const float> logits, const SelectedView& view, LabelBatch* labels);
 
  private:
-  uint32_t num_classes_;
-  uint32_t k_;
-  double temperature_;
-  std::vector<uint32_t> candidates_;  // [num_classes]
-  std::vector<double> exponentials_;  // [num_classes]
-  std::vector<float> log_probs_;      // [k]
+  void CheckLogits(std::span<const float> logits) const;
+  void ComputeProbs(std::span<const float> logits, double temperature);
+  double LogProb(float logit, double temperature) const;
+  void RankTopK(std::span<const float> logits);
+  void KeepTopP();
+  void Sample(const SelectedView& view);
+  double TailMass();
+  void AppendFurtherColumns(std::span<const float> logits, const SelectedView& view, LabelBatch* labels);
+
+  CodecParams params_;
+  Selection selection_;
+  uint64_t seed_;
+  double largest_ = 0;    // the row's largest logit
+  double log_total_ = 0;  // log of the sum of exp((logit - largest_) / temperature)
+  std::vector<double> probs_;     // [num_classes] at the temperature that was computed last
+  std::vector<uint32_t> ids_;     // [num_classes], the candidates first
+  size_t num_listed_ = 0;         // of ids_
+  std::vector<float> log_probs_;  // [num_listed_]
+  std::vector<double> listed_probs_;  // by sampling
+};
+
+// The k likeliest classes at one temperature; of equal ones the smaller id.
+class TopKSelector {
+ public:
+  TopKSelector(uint32_t num_classes, uint32_t k, double temperature)
+      : selector_({.num_classes = num_classes, .k = k, .temperatures = {temperature}}, {}, 0) {}
+  void Append(std::span<const float> logits, LabelBatch* labels) { selector_.Append(logits, {}, labels); }
+
+ private:
+  LabelSelector selector_;
 };
 
 }  // namespace decant

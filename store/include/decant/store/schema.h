@@ -57,6 +57,12 @@ struct Schema {
   nlohmann::json provenance = nlohmann::json::object();
 };
 
+// From their names: "log_probs", "fp16_probs", "bf16_logits", "fp16_logits"; "top_k", "top_p", "sample"; "none",
+// "learnt". kInvalidArgument for any other.
+Values ParseValues(const std::string& name);
+Selection::Kind ParseSelection(const std::string& name);
+Prior ParsePrior(const std::string& name);
+
 // kInvalidArgument, naming the key, when no store can have this schema.
 void ValidateSchema(const Schema& schema);
 // The codec of a store. With the default tables when the schema has none.

@@ -16,6 +16,9 @@ struct SpanFile {
   SpanTrailer trailer;
 };
 
+// The codec tables of the store that is being written at `store_path`. kNotFound when nobody is writing there.
+CodecTables ReadStagedTables(const std::string& store_path, const CodecParams& params);
+
 // Writes the labels of one span as one sorted file, the last key of which is the span's ledger entry. Not thread-safe.
 class SpanWriter {
  public:

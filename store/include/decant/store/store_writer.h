@@ -43,6 +43,9 @@ class StoreWriter {
   // next writer finishes it. Refused with kNotFound for an epoch that is not complete, with kUnavailable, naming the
   // reader, for one that a reader still needs (decant/store/acknowledgement.h).
   void Expire(uint32_t epoch_begin, uint32_t epoch_end);
+  // Expires every complete epoch that no reader needs any more, of those that acknowledge; none when no reader does.
+  // Returns the number of epochs that expired in this call.
+  uint32_t ExpireAcknowledged();
   // Records an epoch that was never here as expired: `trailers` are the ledger entries of its spans, ascending.
   void AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& trailers);
 
