@@ -63,9 +63,10 @@ uint32_t CommonCount(const LabelCodes& codes) {
 // The parts of a chunk, checked as far as whole columns go; labels are checked as they are read.
 class ChunkParts {
  public:
-  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload)
-      : what_(Describe(place)) {
-    ByteReader reader(payload, what_);
+  // `name` is the chunk's for when its bytes end too early.
+  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload, std::string_view name)
+      : place_(place) {
+    ByteReader reader(payload, name);
     Expect("epoch", place.epoch, reader.Get<uint32_t>());
     Expect("chunk", place.chunk, reader.Get<uint64_t>());
     Expect("number of samples", place.num_samples, reader.Get<uint32_t>());
@@ -93,7 +94,7 @@ class ChunkParts {
     }
   }
 
-  const std::string& what() const { return what_; }
+  std::string what() const { return Describe(place_); }
   BitReader stream() const { return BitReader(stream_); }
   const std::vector<uint32_t>& windows() const { return windows_; }
   uint64_t WindowHash(size_t window) const { return hashes_.at(window); }
@@ -160,7 +161,7 @@ class ChunkParts {
 
   static constexpr uint64_t kMaxChunkLabels = uint64_t{1} << 29;
 
-  std::string what_;
+  ChunkPlace place_;
   uint64_t num_labels_ = 0;
   std::vector<uint32_t> windows_;
   std::vector<uint64_t> hashes_;
@@ -291,7 +292,7 @@ void ChunkCodec::Impl::DecodeLabels(const ChunkParts& parts, std::span<const Lab
 
 LabelCodes ChunkCodec::Decode(const ChunkPlace& place, std::string_view record) const {
   const std::string what = Describe(place);
-  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
+  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what), what);
   parts.CheckStream();
   LabelCodes codes;
   impl_->DecodeLabels(parts, parts.Sources(0, parts.num_labels()), 0, &codes);
@@ -304,7 +305,7 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
                               size_t temperature) const {
   constexpr size_t kLabelsAtOnce = 32;  // the codes in between stay in the first cache
   const std::string what = Describe(place);
-  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
+  const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what), what);
   parts.CheckStream();
   labels->Reserve(parts.num_labels(), parts.MostEntries(parts.num_labels()));
   LabelCodes codes;
@@ -323,7 +324,7 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
 }
 
 LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
-  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"));
+  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"), "chunk");
   LabelCodes codes;
   if (impl_->params.windows) {
     const uint32_t first = parts.windows()[index];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <set>
 
 #include "decant/base/error.h"
@@ -35,6 +36,21 @@ json ParseShallow(std::string_view text) {
   });
 }
 
+// Bytes that are not UTF-8 (a path, a host name) become U+FFFD.
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+template <typename Int>
+void GetInteger(const json& object, const char* key, Int* value) {
+  const json& number = object.at(key);
+  if (!number.is_number_unsigned() || number.get<uint64_t>() > std::numeric_limits<Int>::max()) {
+    Fail(ErrorCode::kDataLoss, "{} is {}, not a whole number of at most {}", key, Dump(number),
+         std::numeric_limits<Int>::max());
+  }
+  *value = number.get<Int>();
+}
+
 json SchemaJson(const Schema& schema) {
   const CodecParams& codec = schema.codec;
   json selection = {{"kind", kSelectionNames[schema.selection.kind]}};
@@ -66,11 +82,6 @@ json SchemaJson(const Schema& schema) {
       {"teacher", schema.teacher},
       {"views", schema.views},
   };
-}
-
-// Bytes that are not UTF-8 (a path, a host name) become U+FFFD.
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // Appends the paths at which two JSON values differ; nullptr stands for no value. Arrays are compared as a whole.
@@ -136,12 +147,12 @@ Schema ParseSchema(std::string_view text, std::string_view tables) {
   try {
     const json object = ParseShallow(text);
     Schema schema;
-    schema.layout.num_samples = object.at("layout").at("num_samples");
-    schema.layout.num_epochs = object.at("layout").at("num_epochs");
-    schema.layout.chunk_size = object.at("layout").at("chunk_size");
-    schema.layout.span_chunks = object.at("layout").at("span_chunks");
-    schema.codec.num_classes = object.at("labels").at("num_classes");
-    schema.codec.k = object.at("labels").at("k");
+    GetInteger(object.at("layout"), "num_samples", &schema.layout.num_samples);
+    GetInteger(object.at("layout"), "num_epochs", &schema.layout.num_epochs);
+    GetInteger(object.at("layout"), "chunk_size", &schema.layout.chunk_size);
+    GetInteger(object.at("layout"), "span_chunks", &schema.layout.span_chunks);
+    GetInteger(object.at("labels"), "num_classes", &schema.codec.num_classes);
+    GetInteger(object.at("labels"), "k", &schema.codec.k);
     schema.codec.temperatures = object.at("labels").at("temperatures").get<std::vector<double>>();
     schema.codec.true_label = object.at("labels").at("true_label");
     schema.codec.windows = object.at("labels").at("windows");
@@ -153,9 +164,9 @@ Schema ParseSchema(std::string_view text, std::string_view tables) {
     schema.codec.delta = codec.at("delta");
     schema.codec.max_delta = codec.at("max_delta");
     schema.codec.record_order = codec.at("record_order");
-    schema.calibration.num_labels = codec.at("calibration_labels");
+    GetInteger(codec, "calibration_labels", &schema.calibration.num_labels);
     schema.calibration.prior = ParsePrior(codec.at("prior"));
-    schema.seed = object.at("seed");
+    GetInteger(object, "seed", &schema.seed);
     schema.dataset = object.at("dataset");
     schema.order = object.at("order");
     schema.views = object.at("views");

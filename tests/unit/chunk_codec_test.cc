@@ -76,6 +76,26 @@ TEST(ChunkCodecTest, DequantisesToNormalisedProbabilities) {
   EXPECT_EQ(labels.tail_mass[1], 0);
 }
 
+// The example of docs/format.md.
+TEST(ChunkCodecTest, ChunkHasPinnedBytes) {
+  const ChunkCodec codec(kParams);
+  const LabelCodes codes = codec.Quantise(TwoLabels());
+  EXPECT_EQ(Hex(codec.Encode(kPlace, codes)),
+            "4443484b"
+            "0100"
+            "0000"
+            "24000000"
+            "01000000"
+            "0200000000000000"
+            "02000000"
+            "00000000"
+            "22000000"
+            "040c"
+            "02a22212341f3f1f1f7c"
+            "f8d49479c0e7ef86");
+  EXPECT_EQ(Hex(ContentDigest(kPlace, codes)), "d0d95d909f583a2eb3095db0c47c2117");
+}
+
 TEST(ChunkCodecTest, RoundTripsEveryShape) {
   for (const Shape& shape : kShapes) {
     SCOPED_TRACE(fmt::format("C {} k {} variable {}", shape.num_classes, shape.k, shape.variable_counts));
@@ -133,6 +153,22 @@ TEST(ChunkCodecTest, VanishingProbabilitiesTakeTheLargestCode) {
   const LabelCodes codes = codec.Quantise(OneLabel({0, 3}, {0, -1000}, 1e-38f));
   EXPECT_EQ(codes.values, (std::vector<uint16_t>{0, kLargestCode}));
   EXPECT_EQ(codes.tails, (std::vector<uint16_t>{kLargestCode}));
+}
+
+// Two listed classes, and all the mass in the tail or in them.
+TEST(ChunkCodecTest, ExtremeTailsComeBack) {
+  const ChunkCodec codec({.num_classes = 4, .k = 2, .delta = 0x1p-5, .temperatures = {1, 4}});
+  for (const float tail : {0.0f, 1e-30f, 0.5f, 1.0f}) {
+    LabelBatch labels = OneLabel({0, 3}, {std::log((1 - tail) / 2), std::log((1 - tail) / 2)}, tail);
+    labels.other_tails = {tail};
+    const LabelCodes codes = codec.Quantise(labels);
+    for (const size_t t : {0u, 1u}) {
+      LabelBatch decoded;
+      codec.Dequantise(codes, 0, 1, &decoded, t);
+      EXPECT_NEAR(decoded.tail_mass[0], tail, 0.01) << "temperature " << t;
+      EXPECT_EQ(decoded.tail_mass[0] == 0, tail == 0);
+    }
+  }
 }
 
 // KL(label i || its codes) in double precision, both normalised.
@@ -223,6 +259,32 @@ TEST(ChunkCodecTest, RejectsParametersOutOfRange) {
     EXPECT_THAT(codec({.num_classes = 10, .k = 3, .delta = delta}),
                 FailsWith(ErrorCode::kInvalidArgument, "labels.delta"));
   }
+}
+
+TEST(ChunkCodecTest, RejectsParametersThatDoNotGoTogether) {
+  const auto expect_refused = [](CodecParams params, const std::string& text) {
+    params.num_classes = 10;
+    params.k = 3;
+    params.delta = 0.25;
+    EXPECT_THAT([&] { ChunkCodec codec(params); }, FailsWith(ErrorCode::kInvalidArgument, text));
+  };
+  expect_refused({.temperatures = {}}, "labels.temperatures is empty");
+  expect_refused({.temperatures = {2, 1}}, "labels.temperatures has 1 after 2");
+  expect_refused({.temperatures = {1, 1}}, "labels.temperatures has 1 after 1");
+  expect_refused({.temperatures = {0}}, "labels.temperatures has 0 after 0");
+  expect_refused({.temperatures = {1e6}}, "labels.temperatures has 1000000");
+  expect_refused({.temperatures = {std::nan("")}}, "labels.temperatures has nan");
+  expect_refused({.values = Values::kFp16Probs, .temperatures = {1, 2}}, "float16 probabilities have one temperature");
+  expect_refused({.values = Values::kFp16Probs, .true_label = true}, "float16 probabilities have one temperature");
+  expect_refused({.values = Values::kBf16Logits, .temperatures = {2}}, "labels.temperatures begins with 2");
+  expect_refused({.record_order = true}, "only float16 probabilities have the order of records");
+}
+
+TEST(ChunkCodecTest, DequantiseRefusesATemperatureThatTheStoreHasNot) {
+  const ChunkCodec codec(kParams);
+  LabelBatch labels;
+  EXPECT_THAT([&] { codec.Dequantise(codec.Quantise(TwoLabels()), 0, 2, &labels, 1); },
+              FailsWith(ErrorCode::kInvalidArgument, "temperature 1 of a store that has 1"));
 }
 
 TEST(ChunkCodecTest, EncodeRefusesAnotherNumberOfLabels) {

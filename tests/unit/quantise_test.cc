@@ -60,6 +60,59 @@ TEST_F(QuantiseTest, RejectsTooLittleMass) {
 TEST_F(QuantiseTest, RejectsTooMuchMass) {
   ExpectRefused(OneLabel({4}, {half_}, 0.51f), "label 0: probabilities and tail mass sum to 1.0");
 }
+TEST_F(QuantiseTest, RejectsColumnsThatTheStoreHasNot) {
+  const LabelBatch sound = OneLabel({4}, {0}, 0);
+  LabelBatch labels = sound;
+  labels.other_tails = {0.5f};
+  ExpectRefused(labels, "other_tails: expected 0 values, found 1");
+  labels = sound;
+  labels.true_log_probs = {-1};
+  ExpectRefused(labels, "true_log_probs: expected 0 values, found 1");
+  labels = sound;
+  labels.logits = {1};
+  ExpectRefused(labels, "logits: expected 0 values, found 1");
+  labels = sound;
+  labels.log_sum_exp = {1};
+  ExpectRefused(labels, "log_sum_exp: expected 0 values, found 1");
+  labels = sound;
+  labels.window_hashes = {1};
+  ExpectRefused(labels, "window_hashes: expected 0 values, found 1");
+}
+TEST_F(QuantiseTest, RejectsColumnsThatTheStoreLacks) {
+  const auto expect_refused = [](const CodecParams& params, const std::string& text) {
+    EXPECT_THAT([&] { ChunkCodec(params).Quantise(OneLabel({4}, {0}, 0)); },
+                FailsWith(ErrorCode::kInvalidArgument, text));
+  };
+  expect_refused({.num_classes = 10, .k = 3, .delta = 0.25, .temperatures = {1, 2}}, "other_tails: expected 1 values");
+  expect_refused({.num_classes = 10, .k = 3, .delta = 0.25, .true_label = true}, "true_log_probs: expected 1 values");
+  expect_refused({.num_classes = 10, .k = 3, .values = Values::kFp16Logits, .delta = 0.25},
+                 "logits: expected 1 values");
+  expect_refused({.num_classes = 10, .k = 3, .delta = 0.25, .windows = true}, "labels of the windows: expected 1");
+}
+// What is not a number of the store's format is refused, never rounded.
+TEST_F(QuantiseTest, RejectsLogitsOffTheGrid) {
+  for (const auto& [values, logit] : {std::pair(Values::kBf16Logits, 1.001f), std::pair(Values::kFp16Logits, 1.0001f),
+                                      std::pair(Values::kFp16Logits, 70000.0f)}) {
+    const ChunkCodec codec({.num_classes = 10, .k = 3, .values = values, .delta = 0.25});
+    LabelBatch labels = OneLabel({4}, {0}, 0);
+    labels.logits = {logit};
+    labels.log_sum_exp = {logit};
+    EXPECT_THAT([&] { codec.Quantise(labels); },
+                FailsWith(ErrorCode::kInvalidArgument, "is not a number of the 16-bit format of the store"));
+  }
+}
+TEST_F(QuantiseTest, RejectsLogProbabilitiesThatWouldNotComeBack) {
+  const ChunkCodec logits({.num_classes = 10, .k = 3, .values = Values::kBf16Logits, .delta = 0.25});
+  LabelBatch labels = OneLabel({4}, {0}, 0);
+  labels.logits = {1};
+  labels.log_sum_exp = {1.5f};
+  EXPECT_THAT([&] { logits.Quantise(labels); }, FailsWith(ErrorCode::kInvalidArgument, "would come back as -0.5"));
+  labels.log_sum_exp = {HUGE_VALF};
+  EXPECT_THAT([&] { logits.Quantise(labels); }, FailsWith(ErrorCode::kInvalidArgument, "a log-sum-exp of inf"));
+  const ChunkCodec probs({.num_classes = 10, .k = 3, .values = Values::kFp16Probs, .delta = 0.25});
+  EXPECT_THAT([&] { probs.Quantise(OneLabel({4}, {std::log(0.3f)}, 0.7f)); },
+              FailsWith(ErrorCode::kInvalidArgument, "label 0: the log-probability"));
+}
 TEST_F(QuantiseTest, NamesTheLabel) {
   LabelBatch labels = OneLabel({4}, {0}, 0);
   labels.Append(std::vector<uint32_t>{1, 12}, std::vector<float>{half_, half_}, 0);

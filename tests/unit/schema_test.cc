@@ -153,6 +153,34 @@ TEST(SchemaTest, RefusesMissingFieldsAndOtherText) {
   }
 }
 
+TEST(SchemaTest, RefusesNumbersThatAreNotWhole) {
+  const auto expect_refused = [](const std::string& pointer, const nlohmann::json& value) {
+    nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
+    object[nlohmann::json::json_pointer(pointer)] = value;
+    EXPECT_THAT([&] { Parse(object.dump()); }, FailsWith(ErrorCode::kDataLoss, "not a whole number of at most"))
+        << pointer;
+  };
+  expect_refused("/layout/num_samples", 3.5e55);
+  expect_refused("/layout/num_epochs", -1);
+  expect_refused("/layout/chunk_size", uint64_t{1} << 32);
+  expect_refused("/layout/span_chunks", "7");
+  expect_refused("/labels/num_classes", 1.5);
+  expect_refused("/labels/k", true);
+  expect_refused("/codec/calibration_labels", nullptr);
+  expect_refused("/seed", -2);
+}
+
+// Walking it would take as much stack as it is deep.
+TEST(SchemaTest, RefusesDeepNesting) {
+  const std::string text = SchemaText(SmallSchema());
+  const size_t at = text.find("\"views\":{}") + 8;
+  for (const size_t depth : {40, 1000000}) {
+    const std::string deep = std::string(depth, '[') + std::string(depth, ']');
+    EXPECT_THAT([&] { Parse(text.substr(0, at) + deep + "}"); },
+                FailsWith(ErrorCode::kDataLoss, "schema: more than 32 levels deep"));
+  }
+}
+
 TEST(SchemaTest, RefusesALayoutThatCannotBe) {
   nlohmann::json object = nlohmann::json::parse(SchemaText(SmallSchema()));
   object["layout"]["chunk_size"] = 0;
