@@ -50,19 +50,21 @@ void Acknowledge(const std::string& store_path, const Acknowledgement& acknowled
                       WrapRecord(RecordMagic::kAcknowledgement, writer.bytes()));
 }
 
+Acknowledgement DecodeAcknowledgement(const std::string& name, std::string_view record, std::string_view what) {
+  ByteReader reader(UnwrapRecord(RecordMagic::kAcknowledgement, record, what), what);
+  const auto next_epoch = reader.Get<uint32_t>();
+  const std::string_view found = reader.GetBytes(reader.remaining());
+  if (found != name) Fail(ErrorCode::kDataLoss, "{}: name: expected {}, found {}", what, name, found);
+  return {.name = name, .next_epoch = next_epoch};
+}
+
 std::vector<Acknowledgement> ReadAcknowledgements(const std::string& store_path) {
   std::vector<Acknowledgement> readers;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(ReadersPath(store_path), error)) {
     const std::string name = entry.path().filename();
     if (IsTemporary(name)) continue;
-    const std::string record = ReadFile(entry.path());
-    ByteReader reader(UnwrapRecord(RecordMagic::kAcknowledgement, record, entry.path().string()), name);
-    const auto next_epoch = reader.Get<uint32_t>();
-    const std::string_view found = reader.GetBytes(reader.remaining());
-    if (found != name)
-      Fail(ErrorCode::kDataLoss, "{}: name: expected {}, found {}", entry.path().string(), name, found);
-    readers.push_back({.name = name, .next_epoch = next_epoch});
+    readers.push_back(DecodeAcknowledgement(name, ReadFile(entry.path()), entry.path().string()));
   }
   std::sort(readers.begin(), readers.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return readers;

@@ -23,33 +23,29 @@ inline uint64_t LowBits(uint64_t value, unsigned width) {
 // Collects a stream in memory.
 class BitWriter {
  public:
-  // `width` <= 32, and `value` has no bits above it.
+  // `width` <= 56, and `value` has no bits above it.
   void Put(uint64_t value, unsigned width) {
+    if (size_ + 8 > buffer_.size()) buffer_.resize(2 * buffer_.size() + 4096);
     pending_ |= value << num_pending_;
     num_pending_ += width;
-    if (num_pending_ >= 32) Flush();
+    std::memcpy(buffer_.data() + size_, &pending_, 8);
+    size_ += num_pending_ / 8;
+    pending_ >>= num_pending_ & ~7u;
+    num_pending_ &= 7;
   }
   uint64_t num_bits() const { return 8 * size_ + num_pending_; }
   void Clear() { size_ = pending_ = num_pending_ = 0; }
   // Appends the stream to `bytes`, the last byte filled with zeros.
   void AppendTo(std::string* bytes) const {
     bytes->append(buffer_.data(), size_);
-    for (unsigned bit = 0; bit < num_pending_; bit += 8) bytes->push_back(static_cast<char>(pending_ >> bit));
+    if (num_pending_ > 0) bytes->push_back(static_cast<char>(pending_));
   }
 
  private:
-  void Flush() {
-    if (size_ + 8 > buffer_.size()) buffer_.resize(2 * buffer_.size() + 4096);
-    std::memcpy(buffer_.data() + size_, &pending_, 4);
-    size_ += 4;
-    pending_ >>= 32;
-    num_pending_ -= 32;
-  }
-
   std::string buffer_;
   size_t size_ = 0;
-  uint64_t pending_ = 0;
-  unsigned num_pending_ = 0;
+  uint64_t pending_ = 0;      // the bits after the last whole byte
+  unsigned num_pending_ = 0;  // < 8
 };
 
 // Reads at any bit of bytes that are followed by 8 more readable ones. Never reads further, whatever the position: past

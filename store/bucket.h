@@ -37,7 +37,8 @@ inline constexpr unsigned kNumGapSymbols = 240;
 
 template <typename B>
 constexpr SymbolRanges MakeRanges(unsigned num_symbols) {
-  SymbolRanges ranges{};
+  SymbolRanges ranges;
+  ranges.fill({0xffffffff, 0});  // symbols that no number has, and more than any number can be
   for (unsigned symbol = 0; symbol < num_symbols; ++symbol) ranges[symbol] = {B::Base(symbol), B::ExtraBits(symbol)};
   return ranges;
 }

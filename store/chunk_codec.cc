@@ -1,6 +1,7 @@
 #include "decant/store/chunk_codec.h"
 
 #include <algorithm>
+#include <span>
 
 #include "decant/base/bytes.h"
 #include "decant/base/error.h"
@@ -34,8 +35,9 @@ void CheckParams(const CodecParams& params) {
   if (params.values == Values::kFp16Probs && (params.temperatures.size() > 1 || params.true_label)) {
     Fail(ErrorCode::kInvalidArgument, "float16 probabilities have one temperature and no true label's");
   }
-  if (params.logits() && params.temperatures != std::vector<double>{1}) {
-    Fail(ErrorCode::kInvalidArgument, "labels.temperatures must be 1 when logits are stored");
+  if (params.logits() && params.temperatures.front() != 1) {
+    Fail(ErrorCode::kInvalidArgument, "labels.temperatures begins with {}: logits are stored at 1",
+         params.temperatures.front());
   }
   if (params.record_order && params.values != Values::kFp16Probs) {
     Fail(ErrorCode::kInvalidArgument, "only float16 probabilities have the order of records");
@@ -61,7 +63,8 @@ uint32_t CommonCount(const LabelCodes& codes) {
 // The parts of a chunk, checked as far as whole columns go; labels are checked as they are read.
 class ChunkParts {
  public:
-  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload) : what_(Describe(place)) {
+  ChunkParts(const CodecParams& params, const ChunkPlace& place, std::string_view payload)
+      : what_(Describe(place)) {
     ByteReader reader(payload, what_);
     Expect("epoch", place.epoch, reader.Get<uint32_t>());
     Expect("chunk", place.chunk, reader.Get<uint64_t>());
@@ -70,22 +73,23 @@ class ChunkParts {
     if (params.windows) ReadWindows(place, &reader);
     fixed_count_ = reader.Get<uint32_t>();
     if (fixed_count_ > params.k) {
-      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what_, params.k, fixed_count_);
+      Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what(), params.k, fixed_count_);
     }
     min_bits_ = reader.Get<uint32_t>();
     lengths_ = Column(&reader, num_labels_);
     stream_ = reader.GetBytes(reader.remaining());
+    CheckMinBits();
   }
 
   // That the labels fill the stream.
   void CheckStream() const {
     const uint64_t num_bits = LabelBegin(num_labels_);
     if ((num_bits + 7) / 8 != stream_.size()) {
-      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what_, (num_bits + 7) / 8,
+      Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of labels, found {}", what(), (num_bits + 7) / 8,
            stream_.size());
     }
     if (num_bits % 8 != 0 && static_cast<unsigned char>(stream_.back()) >> (num_bits % 8) != 0) {
-      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+      Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what());
     }
   }
 
@@ -118,16 +122,24 @@ class ChunkParts {
   }
 
  private:
+  // Every label takes bits, so that a wrong number of labels cannot ask for more memory than the stream has.
+  void CheckMinBits() const {
+    if (num_labels_ > 0 && (min_bits_ == 0 || num_labels_ * min_bits_ > 8 * stream_.size())) {
+      Fail(ErrorCode::kDataLoss, "{}: {} labels of {} bits and more in {} bytes", what(), num_labels_, min_bits_,
+           stream_.size());
+    }
+  }
+
   template <typename Int>
   void Expect(std::string_view field, Int expected, Int found) const {
-    if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what_, field, expected, found);
+    if (found != expected) Fail(ErrorCode::kDataLoss, "{}: {}: expected {}, found {}", what(), field, expected, found);
   }
 
   BitColumn Column(ByteReader* reader, uint64_t count) const {
     const auto width = reader->Get<uint8_t>();
-    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what_, width);
+    if (width > 32) Fail(ErrorCode::kDataLoss, "{}: numbers of {} bits", what(), width);
     const BitColumn column(reader->GetBytes(PackedBytes(count, width)), width, count);
-    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what_);
+    if (!column.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", what());
     return column;
   }
 
@@ -137,7 +149,7 @@ class ChunkParts {
     windows_.push_back(0);
     for (size_t i = 0; i < place.num_samples; ++i) {
       total += lengths[i];
-      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what_, kMaxChunkLabels);
+      if (total > kMaxChunkLabels) Fail(ErrorCode::kDataLoss, "{}: more than {} labels", what(), kMaxChunkLabels);
       windows_.push_back(static_cast<uint32_t>(total));
     }
     for (size_t i = 0; i < place.num_samples; ++i) hashes_.push_back(reader->Get<uint64_t>());
@@ -177,7 +189,9 @@ struct ChunkCodec::Impl {
 
   // Packs the labels; returns the bits of each.
   std::vector<uint32_t> EncodeLabels(const LabelCodes& codes, bool fixed_count, BitWriter* writer) const;
-  void DecodeLabels(const ChunkParts& parts, size_t begin, size_t end, LabelCodes* codes) const;
+  // Appends the labels at `sources`, the first of which is label `first` of the chunk.
+  void DecodeLabels(const ChunkParts& parts, std::span<const LabelCoder::Source> sources, size_t first,
+                    LabelCodes* codes) const;
 
   const CodecParams params;
   const LabelCoder coder;
@@ -266,12 +280,12 @@ std::string ChunkCodec::Encode(const ChunkPlace& place, const LabelCodes& codes)
   return WrapRecord(RecordMagic::kChunk, payload);
 }
 
-void ChunkCodec::Impl::DecodeLabels(const ChunkParts& parts, size_t begin, size_t end, LabelCodes* codes) const {
-  const auto sources = parts.Sources(begin, end);
+void ChunkCodec::Impl::DecodeLabels(const ChunkParts& parts, std::span<const LabelCoder::Source> sources, size_t first,
+                                    LabelCodes* codes) const {
   codes->Reserve(sources.size(), parts.MostEntries(sources.size()));
   const size_t damaged = coder.Decode(parts.stream(), sources, codes);
   if (damaged < sources.size()) {
-    Fail(ErrorCode::kDataLoss, "{}, label {}: its bits are not a label", parts.what(), begin + damaged);
+    Fail(ErrorCode::kDataLoss, "{}, label {}: its bits are not a label", parts.what(), first + damaged);
   }
 }
 
@@ -280,7 +294,7 @@ LabelCodes ChunkCodec::Decode(const ChunkPlace& place, std::string_view record) 
   const ChunkParts parts(impl_->params, place, UnwrapRecord(RecordMagic::kChunk, record, what));
   parts.CheckStream();
   LabelCodes codes;
-  impl_->DecodeLabels(parts, 0, parts.num_labels(), &codes);
+  impl_->DecodeLabels(parts, parts.Sources(0, parts.num_labels()), 0, &codes);
   codes.windows = parts.windows();
   for (size_t i = 0; i + 1 < codes.windows.size(); ++i) codes.window_hashes.push_back(parts.WindowHash(i));
   return codes;
@@ -294,23 +308,30 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
   parts.CheckStream();
   labels->Reserve(parts.num_labels(), parts.MostEntries(parts.num_labels()));
   LabelCodes codes;
-  for (size_t begin = 0; begin < parts.num_labels(); begin += kLabelsAtOnce) {
+  const std::vector<LabelCoder::Source> sources = parts.Sources(0, parts.num_labels());
+  for (size_t begin = 0; begin < sources.size(); begin += kLabelsAtOnce) {
     codes.Clear();
-    impl_->DecodeLabels(parts, begin, std::min(begin + kLabelsAtOnce, parts.num_labels()), &codes);
-    impl_->quantiser.Dequantise(codes, 0, codes.size(), temperature, labels);
+    const size_t count = std::min(kLabelsAtOnce, sources.size() - begin);
+    impl_->DecodeLabels(parts, std::span(sources).subspan(begin, count), begin, &codes);
+    try {
+      impl_->quantiser.Dequantise(codes, 0, codes.size(), temperature, labels);
+    } catch (const Error& error) {
+      Fail(error.code(), "{}, counted from label {}: {}", what, begin, error.what());
+    }
   }
   parts.AppendWindows(labels);
 }
 
 LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
-  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, Describe(place)));
+  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"));
   LabelCodes codes;
   if (impl_->params.windows) {
-    impl_->DecodeLabels(parts, parts.windows()[index], parts.windows()[index + 1], &codes);
+    const uint32_t first = parts.windows()[index];
+    impl_->DecodeLabels(parts, parts.Sources(first, parts.windows()[index + 1]), first, &codes);
     codes.windows = {0, static_cast<uint32_t>(codes.size())};
     codes.window_hashes = {parts.WindowHash(index)};
   } else {
-    impl_->DecodeLabels(parts, index, index + 1, &codes);
+    impl_->DecodeLabels(parts, parts.Sources(index, index + 1), index, &codes);
   }
   return codes;
 }

@@ -74,6 +74,7 @@ CodecTables ParseTables(const CodecParams& params, std::string_view payload) {
   const std::string_view columns = std::string_view(padded).substr(5, payload.size() - 5);
   if (flags & kHasOrder) {
     const BitColumn order(columns.substr(0, order_bytes), width, num_classes);
+    if (!order.PaddingIsZero()) Fail(ErrorCode::kDataLoss, "{}: padding bits that are not zero", kWhat);
     tables.class_order.resize(num_classes);
     for (uint32_t place = 0; place < num_classes; ++place) tables.class_order[place] = order[place];
     CheckClassOrder(tables.class_order);

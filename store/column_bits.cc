@@ -11,7 +11,7 @@ namespace {
 template <typename B>
 uint64_t Bits(const HuffmanEncoder& encoder, uint32_t value) {
   const unsigned symbol = B::Symbol(value);
-  return encoder.Bits(symbol) + B::ExtraBits(symbol);
+  return encoder[symbol].length + B::ExtraBits(symbol);
 }
 
 Column ColumnOf(CodecTables::Kind kind) {

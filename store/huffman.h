@@ -8,7 +8,7 @@
 
 namespace decant {
 
-// Canonical Huffman codes of at most 11 bits for symbols below 255. A symbol without a code is written as the escape
+// Canonical Huffman codes of at most 10 bits for symbols below 255. A symbol without a code is written as the escape
 // code and 8 plain bits, so that a table made from a sample codes everything.
 inline constexpr unsigned kMaxCodeBits = 10;
 inline constexpr unsigned kNumSymbols = 256;
@@ -28,17 +28,14 @@ class HuffmanEncoder {
   HuffmanEncoder() = default;
   explicit HuffmanEncoder(const CodeLengths& lengths);
 
-  void Put(unsigned symbol, BitWriter* writer) const {
-    const Code code = codes_[symbol];
-    writer->Put(code.bits, code.length);
-  }
-  unsigned Bits(unsigned symbol) const { return codes_[symbol].length; }
-
- private:
   struct Code {
     uint32_t bits = 0;
-    uint32_t length = 0;
+    uint32_t length = 0;  // at most kMaxCodeBits + 8
   };
+  // The code of `symbol`, or its escape.
+  Code operator[](unsigned symbol) const { return codes_[symbol]; }
+
+ private:
   std::array<Code, kNumSymbols> codes_{};  // escapes included
 };
 

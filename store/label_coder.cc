@@ -32,17 +32,33 @@ std::vector<EntryDecoder> EntryDecoders(const CodecTables& tables) {
 
 // Writes a label's numbers.
 struct BitSink {
+  struct Bits {
+    uint64_t bits;
+    unsigned width;  // at most 10 + 8 + 28
+  };
+  template <typename B>
+  static Bits Code(const HuffmanEncoder& encoder, uint32_t value) {
+    const unsigned symbol = B::Symbol(value);
+    const HuffmanEncoder::Code code = encoder[symbol];
+    const unsigned plain_bits = B::ExtraBits(symbol);
+    return {code.bits | LowBits(value, plain_bits) << code.length, code.length + plain_bits};
+  }
   template <typename B>
   void Put(const HuffmanEncoder& encoder, uint32_t value) {
-    const unsigned symbol = B::Symbol(value);
-    encoder.Put(symbol, writer);
-    writer->Put(value - B::Base(symbol), B::ExtraBits(symbol));
+    const Bits code = Code<B>(encoder, value);
+    writer->Put(code.bits, code.width);
   }
   void Code(CodecTables::Kind kind, uint32_t value) { Put<CodeBucket>(kinds[kind], value); }
   void Amount(CodecTables::Kind kind, uint32_t value) { Put<GapBucket>(kinds[kind], value); }
   void Entry(unsigned context, uint32_t gap, uint32_t drop) {
-    Put<GapBucket>(gaps[context], gap);
-    Put<CodeBucket>(values[context], drop);
+    const Bits first = Code<GapBucket>(gaps[context], gap);
+    const Bits second = Code<CodeBucket>(values[context], drop);
+    if (first.width + second.width <= 56) [[likely]] {
+      writer->Put(first.bits | second.bits << first.width, first.width + second.width);
+    } else {
+      writer->Put(first.bits, first.width);
+      writer->Put(second.bits, second.width);
+    }
   }
   void Plain(uint32_t value, unsigned width) { writer->Put(value, width); }
 
@@ -104,7 +120,8 @@ bool LabelCoder::ReadFields(const BitReader& reader, const Source& source, Field
   }
   if (params_.has_extras()) codes->extras.push_back(reader.Get(&position, 32));
 
-  if (!GetCode(reader, CodecTables::kFloor, &position, &fields->floor) || fields->floor > kLargestCode) return false;
+  const uint32_t largest = params_.values == Values::kFp16Probs ? kFp16ZeroCode : kLargestCode;
+  if (!GetCode(reader, CodecTables::kFloor, &position, &fields->floor) || fields->floor > largest) return false;
   *walk = {.num_above = fields->count};
   if (anchored_) {
     if (!GetCode(reader, CodecTables::kTop, &position, &fields->top) || fields->top > fields->floor) return false;
@@ -150,11 +167,16 @@ bool LabelCoder::PlaceEntries(const Fields& fields, const Walk& walk, const Walk
 }
 
 bool LabelCoder::ReadTies(const BitReader& reader, uint32_t count, uint64_t* position, LabelCodes* codes) const {
-  const auto first = codes->values.end() - count;
-  for (auto value = first; value != codes->values.end(); ++value) {
-    const auto equal = static_cast<uint64_t>(std::count(first, codes->values.end(), *value));
-    codes->tie_ranks.push_back(reader.Get(position, BitWidth(equal - 1)));
-    if (codes->tie_ranks.back() >= equal) return false;
+  const uint16_t* values = codes->values.data() + (codes->values.size() - count);
+  const size_t first = codes->tie_ranks.size();
+  for (uint32_t entry = 0; entry < count; ++entry) {
+    const auto equal = static_cast<uint64_t>(std::count(values, values + count, values[entry]));
+    const uint32_t rank = reader.Get(position, BitWidth(equal - 1));
+    if (rank >= equal) return false;
+    for (uint32_t other = 0; other < entry; ++other) {
+      if (values[other] == values[entry] && codes->tie_ranks[first + other] == rank) return false;
+    }
+    codes->tie_ranks.push_back(rank);
   }
   return true;
 }

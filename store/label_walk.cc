@@ -67,7 +67,7 @@ template <bool kInside>
   } else {
     lane->distance += 1 + (gap >> 16) + LowBits(window >> gap_bits, gap_plain_bits);
     lane->position += gap_bits + gap_plain_bits;
-    window >>= gap_bits + gap_plain_bits;  // 57 bits hold a gap of 11 + 24 and a value of 11 + 11
+    window >>= gap_bits + gap_plain_bits;  // 57 bits hold a gap of 10 + 24 and a value of 10 + 11
   }
   const uint32_t value = decoder.value[window & kIndexMask];
   const unsigned value_bits = value & 0xff;

@@ -4,7 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <numeric>
+#include <span>
 #include <utility>
 
 #include "decant/base/error.h"
@@ -17,6 +17,10 @@ namespace {
 // How far a label's mass may be from 1 before it is called wrong: the float32 sums of large softmaxes stay well inside.
 constexpr double kMassTolerance = 1e-3;
 constexpr int kZeroOdds = 32767;
+// How far log-probabilities may be from what an exact store gives back, in nats: rounding to float32, of logits too,
+// stays well inside, and the neighbours of a float16 number are 5e-4 and more away.
+constexpr double kLogitTolerance = 1e-3;
+constexpr double kFp16Tolerance = 1e-5;
 
 // exp(x) for x <= 0 to 2e-7, without branches, so that loops over it become vector code. 0 below -87.
 inline float FastExp(float x) {
@@ -33,25 +37,29 @@ inline float FastExp(float x) {
   return x < -87.0f ? 0 : result;
 }
 
-// Sorts keys by their high 32 bits, which are below 2^`bits`.
-void SortByHighHalf(std::vector<uint64_t>* keys, std::vector<uint64_t>* spare, unsigned bits) {
-  constexpr size_t kInsertionSize = 24;
-  if (keys->size() <= kInsertionSize) {
-    for (size_t i = 1; i < keys->size(); ++i) {
-      const uint64_t key = (*keys)[i];
-      size_t j = i;
-      for (; j > 0 && (*keys)[j - 1] > key; --j) (*keys)[j] = (*keys)[j - 1];
-      (*keys)[j] = key;
-    }
-    return;
-  }
+// Sorts keys that differ, without branches: a key's place is the number of smaller ones.
+void SortFew(std::vector<uint64_t>* keys, std::vector<uint64_t>* spare) {
   spare->resize(keys->size());
-  for (unsigned shift = 32; shift < 32 + bits; shift += 8) {
-    std::array<uint32_t, 256> starts{};
-    for (const uint64_t key : *keys) ++starts[key >> shift & 0xff];
+  for (const uint64_t key : *keys) {
+    size_t rank = 0;
+    for (const uint64_t other : *keys) rank += other < key;
+    (*spare)[rank] = key;
+  }
+  keys->swap(*spare);
+}
+
+// Sorts keys by their high 32 bits, which are below 2^`bits`; the keys differ.
+void SortByHighHalf(std::vector<uint64_t>* keys, std::vector<uint64_t>* spare, unsigned bits) {
+  constexpr size_t kFew = 16;
+  if (keys->size() <= kFew) return SortFew(keys, spare);
+  constexpr unsigned kDigitBits = 8;
+  spare->resize(keys->size());
+  for (unsigned shift = 32; shift < 32 + bits; shift += kDigitBits) {
+    std::array<uint32_t, 1 << kDigitBits> starts{};
+    for (const uint64_t key : *keys) ++starts[LowBits(key >> shift, kDigitBits)];
     uint32_t start = 0;
     for (uint32_t& slot : starts) start += std::exchange(slot, start);
-    for (const uint64_t key : *keys) (*spare)[starts[key >> shift & 0xff]++] = key;
+    for (const uint64_t key : *keys) (*spare)[starts[LowBits(key >> shift, kDigitBits)]++] = key;
     keys->swap(*spare);
   }
 }
@@ -62,16 +70,39 @@ float* Grow(std::vector<float>* values, size_t count) {
   return values->data() + (values->size() - count);
 }
 
-template <typename T>
-void Permute(const std::vector<uint64_t>& keys, size_t first, std::vector<T>* values, std::vector<T>* spare) {
-  spare->assign(values->begin() + static_cast<std::ptrdiff_t>(first),
-                values->begin() + static_cast<std::ptrdiff_t>(first + keys.size()));
-  for (size_t i = 0; i < keys.size(); ++i) (*values)[first + i] = (*spare)[static_cast<uint32_t>(keys[i])];
+// In four parts, which do not wait for each other.
+double Sum(std::span<const float> values) {
+  double parts[4] = {};
+  size_t i = 0;
+  for (; i + 4 <= values.size(); i += 4) {
+    for (size_t part = 0; part < 4; ++part) parts[part] += values[i + part];
+  }
+  for (; i < values.size(); ++i) parts[0] += values[i];
+  return parts[0] + parts[1] + parts[2] + parts[3];
 }
 
 void CheckMass(size_t i, double total) {
   if (!(std::abs(total - 1) <= kMassTolerance)) {
     Fail(ErrorCode::kInvalidArgument, "label {}: probabilities and tail mass sum to {}, not to 1", i, total);
+  }
+}
+
+// What an exact store will give back is the log-probability.
+void CheckExact(size_t i, double stored, float log_prob, double tolerance) {
+  if (stored != log_prob && !(std::abs(stored - log_prob) <= tolerance)) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: the log-probability {} would come back as {}", i, log_prob, stored);
+  }
+}
+
+// For entries in the order of their record.
+void RankTies(LabelCodes* codes) {
+  codes->extras.assign(codes->size(), 0);
+  const auto values = codes->values.begin();
+  for (size_t i = 0; i < codes->size(); ++i) {
+    for (uint32_t entry = codes->offsets[i]; entry < codes->offsets[i + 1]; ++entry) {
+      const auto rank = std::count(values + codes->offsets[i], values + entry, codes->values[entry]);
+      codes->tie_ranks.push_back(static_cast<uint32_t>(rank));
+    }
   }
 }
 
@@ -104,7 +135,8 @@ double Quantiser::TailMassOfOdds(uint16_t code) const {
   return code == kNoTail ? 0 : 1 / (1 + std::exp(-params_.delta * (static_cast<int>(code) - kZeroOdds)));
 }
 
-void Quantiser::CheckLabel(const LabelBatch& labels, size_t i) const {
+// Finds what is wrong with a label that is not right.
+void Quantiser::RefuseLabel(const LabelBatch& labels, size_t i) const {
   const auto ids = labels.LabelIds(i);
   if (ids.empty() || ids.size() > params_.k) {
     Fail(ErrorCode::kInvalidArgument, "label {}: {} entries, but must be 1 to k = {}", i, ids.size(), params_.k);
@@ -120,75 +152,88 @@ void Quantiser::CheckLabel(const LabelBatch& labels, size_t i) const {
            log_probs[entry]);
     }
   }
-  if (!(labels.tail_mass[i] >= 0 && labels.tail_mass[i] <= 1)) {
-    Fail(ErrorCode::kInvalidArgument, "label {}: tail mass {} is not in [0, 1]", i, labels.tail_mass[i]);
+  Fail(ErrorCode::kInvalidArgument, "label {}: tail mass {} is not in [0, 1]", i, labels.tail_mass[i]);
+}
+
+void Quantiser::CheckLabels(const LabelBatch& labels) const {
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const auto ids = labels.LabelIds(i);
+    const auto log_probs = labels.LabelLogProbs(i);
+    unsigned wrong = ids.empty() || ids.size() > params_.k;
+    for (const uint32_t id : ids) wrong |= id >= params_.num_classes;
+    for (const float log_prob : log_probs) wrong |= !(log_prob <= 0);
+    wrong |= !(labels.tail_mass[i] >= 0 && labels.tail_mass[i] <= 1);
+    if (wrong) RefuseLabel(labels, i);
   }
 }
 
-// Appends the entries' values and the tail; returns the divergence.
-double Quantiser::QuantiseLabel(const LabelBatch& labels, size_t i, const float* probs, LabelCodes* codes) const {
-  const auto log_probs = labels.LabelLogProbs(i);
-  const size_t first = labels.offsets[i];
-  if (params_.logits()) {
-    CheckMass(i, std::accumulate(probs + first, probs + first + log_probs.size(), double{labels.tail_mass[i]}));
-    codes->extras.push_back(std::bit_cast<uint32_t>(labels.log_sum_exp[i]));
-    codes->tails.push_back(TailCode(labels.tail_mass[i]));
-    for (size_t entry = first; entry < first + log_probs.size(); ++entry) {
-      const float logit = labels.logits[entry];
-      codes->values[entry] = grid_.Code(logit);
-      if (static_cast<float>(grid_.Number(codes->values[entry])) != logit) {
-        Fail(ErrorCode::kInvalidArgument, "label {}: the logit {} is not a number of the 16-bit format of the store", i,
-             logit);
-      }
-    }
-    return 0;
+void Quantiser::RoundLogits(const LabelBatch& labels, size_t i, LabelCodes* codes) const {
+  if (!std::isfinite(labels.log_sum_exp[i])) {
+    Fail(ErrorCode::kInvalidArgument, "label {}: a log-sum-exp of {}", i, labels.log_sum_exp[i]);
   }
-  const double tail = labels.tail_mass[i];
-  double total = tail;
+  codes->extras.push_back(std::bit_cast<uint32_t>(labels.log_sum_exp[i]));
+  for (size_t entry = labels.offsets[i]; entry < labels.offsets[i + 1]; ++entry) {
+    const float logit = labels.logits[entry];
+    codes->values[entry] = grid_.Code(logit);
+    if (static_cast<float>(grid_.Number(codes->values[entry])) != logit) {
+      Fail(ErrorCode::kInvalidArgument, "label {}: the logit {} is not a number of the 16-bit format of the store", i,
+           logit);
+    }
+    CheckExact(i, double{logit} - labels.log_sum_exp[i], labels.log_probs[entry], kLogitTolerance);
+  }
+}
+
+// KL(p || q) = log Z - sum of p_i e_i, where rounding added e_i to log p_i and Z is the sum of the rounded masses.
+double Quantiser::Divergence(const LabelBatch& labels, size_t i, const float* probs, double total,
+                             const LabelCodes& codes) const {
+  if (params_.values != Values::kLogProbs) return 0;
   double error = 0;
   uint64_t mass = 0;
-  for (size_t entry = 0; entry < log_probs.size(); ++entry) {
-    const float log_prob = log_probs[entry];
-    const uint16_t code = grid_.Code(log_prob);
-    codes->values[first + entry] = code;
-    const double prob = probs[first + entry];
-    total += prob;
-    if (prob > 0) error += prob * (grid_.Number(code) - log_prob);
+  for (size_t entry = labels.offsets[i]; entry < labels.offsets[i + 1]; ++entry) {
+    const uint16_t code = codes.values[entry];
+    if (probs[entry] > 0) error += probs[entry] * (grid_.Number(code) - labels.log_probs[entry]);
     mass += grid_.Mass(code);
   }
-  CheckMass(i, total);
-  if (params_.values == Values::kFp16Probs) return 0;
-  codes->tails.push_back(TailCode(tail));
+  const double tail = labels.tail_mass[i];
   if (tail > 0) {
-    error += tail * (tail_grid_.Number(codes->tails.back()) - std::log(tail));
-    mass += tail_grid_.Mass(codes->tails.back());
+    error += tail * (tail_grid_.Number(codes.tails[i]) - std::log(tail));
+    mass += tail_grid_.Mass(codes.tails[i]);
   }
   return std::max(0.0, std::log(static_cast<double>(mass) * ValueGrid::kMassUnit / total) - error / total);
 }
 
 void Quantiser::SortEntries(LabelCodes* codes) const {
-  const auto place = [&](uint32_t id) { return places_->empty() ? id : (*places_)[id]; };
-  std::vector<uint64_t> keys, spare_keys;
-  std::vector<uint32_t> spare_ids;
-  std::vector<uint16_t> spare_values;
+  const bool by_id = places_->empty();
+  const unsigned place_bits = BitWidth(params_.num_classes - 1);
+  std::vector<uint64_t> keys, spare;  // place | entry, which makes equal places differ
+  std::vector<uint32_t> ids, tie_ranks;
+  std::vector<uint16_t> values;
   for (size_t i = 0; i < codes->size(); ++i) {
     const size_t first = codes->offsets[i];
     keys.resize(codes->offsets[i + 1] - first);
     bool ascending = true;
+    uint64_t last = 0;
     for (size_t entry = 0; entry < keys.size(); ++entry) {
-      keys[entry] = uint64_t{place(codes->ids[first + entry])} << 32 | entry;
-      ascending = ascending && (entry == 0 || keys[entry] > keys[entry - 1]);
+      const uint32_t id = codes->ids[first + entry];
+      const uint64_t key = uint64_t{by_id ? id : (*places_)[id]} << 32 | entry;
+      ascending = ascending && (entry == 0 || key >> 32 > last);
+      last = key >> 32;
+      keys[entry] = key;
     }
-    if (!ascending) {
-      SortByHighHalf(&keys, &spare_keys, BitWidth(params_.num_classes - 1));
-      Permute(keys, first, &codes->ids, &spare_ids);
-      Permute(keys, first, &codes->values, &spare_values);
-      if (!codes->tie_ranks.empty()) Permute(keys, first, &codes->tie_ranks, &spare_ids);
-    }
-    for (size_t entry = 1; entry < keys.size(); ++entry) {
-      if (keys[entry] >> 32 == keys[entry - 1] >> 32) {
-        Fail(ErrorCode::kInvalidArgument, "label {}: class id {} comes twice", i, codes->ids[first + entry]);
+    if (ascending) continue;
+    SortByHighHalf(&keys, &spare, place_bits);
+    const auto arrange = [&](auto* column, auto* unsorted) {
+      unsorted->assign(column->data() + first, column->data() + first + keys.size());
+      for (size_t entry = 0; entry < keys.size(); ++entry) {
+        (*column)[first + entry] = (*unsorted)[static_cast<uint32_t>(keys[entry])];
       }
+    };
+    arrange(&codes->ids, &ids);
+    arrange(&codes->values, &values);
+    if (!codes->tie_ranks.empty()) arrange(&codes->tie_ranks, &tie_ranks);
+    for (size_t entry = 1; entry < keys.size(); ++entry) {
+      if (keys[entry] >> 32 != keys[entry - 1] >> 32) continue;
+      Fail(ErrorCode::kInvalidArgument, "label {}: class id {} comes twice", i, codes->ids[first + entry]);
     }
   }
 }
@@ -210,7 +255,7 @@ void Quantiser::CheckColumns(const LabelBatch& labels) const {
 
 LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl) const {
   CheckColumns(labels);
-  for (size_t i = 0; i < labels.size(); ++i) CheckLabel(labels, i);
+  CheckLabels(labels);
   std::vector<float> probs(labels.num_entries());
   for (size_t entry = 0; entry < probs.size(); ++entry) probs[entry] = FastExp(labels.log_probs[entry]);
 
@@ -218,12 +263,23 @@ LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl
   codes.offsets = labels.offsets;
   codes.ids = labels.ids;
   codes.values.resize(labels.num_entries());
+  if (!params_.logits()) grid_.RoundLogProbs(labels.log_probs, codes.values.data());
   for (size_t i = 0; i < labels.size(); ++i) {
-    const double divergence = QuantiseLabel(labels, i, probs.data(), &codes);
-    if (kl) kl->push_back(divergence);
+    const double total = labels.tail_mass[i] +
+                         Sum(std::span(probs).subspan(labels.offsets[i], labels.offsets[i + 1] - labels.offsets[i]));
+    CheckMass(i, total);
+    if (params_.logits()) RoundLogits(labels, i, &codes);
+    if (params_.values == Values::kFp16Probs) {
+      for (size_t entry = labels.offsets[i]; entry < labels.offsets[i + 1]; ++entry) {
+        CheckExact(i, grid_.Number(codes.values[entry]), labels.log_probs[entry], kFp16Tolerance);
+      }
+    }
+    if (params_.values != Values::kFp16Probs) codes.tails.push_back(TailCode(labels.tail_mass[i]));
+    if (kl) kl->push_back(Divergence(labels, i, probs.data(), total, codes));
   }
   for (const float tail : labels.other_tails) codes.other_tails.push_back(OddsCode(tail));
   for (const float log_prob : labels.true_log_probs) codes.true_values.push_back(tail_grid_.Code(log_prob));
+  if (params_.record_order) RankTies(&codes);
   if (params_.windows) {
     codes.windows = labels.window_offsets;
     codes.window_hashes = labels.window_hashes;
@@ -245,7 +301,7 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels)
   const double log_total = std::log(total);
   float* log_probs = Grow(&labels->log_probs, count);
   for (uint32_t entry = 0; entry < count; ++entry) {
-    log_probs[entry] = static_cast<float>(grid_.Number(values[entry]) - log_total);
+    log_probs[entry] = static_cast<float>(std::min(grid_.Number(values[entry]) - log_total, 0.0));
   }
   labels->tail_mass.push_back(static_cast<float>(TailMass(codes.tails[i]) / total));
 }
@@ -253,10 +309,12 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels)
 // The same for exact values, which are what they are.
 void Quantiser::Restore(const LabelCodes& codes, size_t i, LabelBatch* labels) const {
   const double log_sum_exp = params_.logits() ? std::bit_cast<float>(codes.extras[i]) : 0;
+  if (!std::isfinite(log_sum_exp)) Fail(ErrorCode::kDataLoss, "label {}: a log-sum-exp of {}", i, log_sum_exp);
   double listed = 0;
   for (uint32_t entry = codes.offsets[i]; entry < codes.offsets[i + 1]; ++entry) {
     const double number = grid_.Number(codes.values[entry]);
     const double log_prob = std::min(number - log_sum_exp, 0.0);
+    if (std::isnan(log_prob)) Fail(ErrorCode::kDataLoss, "label {}: a logit that is not a number", i);
     if (params_.logits()) labels->logits.push_back(static_cast<float>(number));
     labels->log_probs.push_back(static_cast<float>(log_prob));
     listed += std::exp(log_prob);
@@ -275,6 +333,7 @@ void Quantiser::Temper(double ratio, double tail_mass, LabelBatch* labels) const
   for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
     largest = std::max(largest, double{labels->log_probs[entry]});
   }
+  if (largest == -HUGE_VAL) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", labels->size() - 1);
   for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
     listed += std::exp(ratio * (labels->log_probs[entry] - largest));
   }

@@ -25,8 +25,11 @@ class Quantiser {
 
  private:
   void CheckColumns(const LabelBatch& labels) const;
-  void CheckLabel(const LabelBatch& labels, size_t i) const;
-  double QuantiseLabel(const LabelBatch& labels, size_t i, const float* probs, LabelCodes* codes) const;
+  void CheckLabels(const LabelBatch& labels) const;
+  [[noreturn]] void RefuseLabel(const LabelBatch& labels, size_t i) const;
+  void RoundLogits(const LabelBatch& labels, size_t i, LabelCodes* codes) const;
+  double Divergence(const LabelBatch& labels, size_t i, const float* probs, double total,
+                    const LabelCodes& codes) const;
   void Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels) const;
   void Restore(const LabelCodes& codes, size_t i, LabelBatch* labels) const;
   void Temper(double ratio, double tail_mass, LabelBatch* labels) const;

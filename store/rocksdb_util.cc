@@ -102,7 +102,7 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
   Fail(ErrorCode::kUnavailable, "cannot {} {}: {}", action, path, text);
 }
 
-rocksdb::Options StoreOptions() {
+rocksdb::Options StoreOptions(size_t cache_bytes) {
   rocksdb::Options options;
   options.env = StoreEnv();
   options.create_if_missing = false;
@@ -120,12 +120,13 @@ rocksdb::Options StoreOptions() {
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
   table.block_size = 32 << 10;
+  table.block_cache = rocksdb::NewLRUCache(cache_bytes);
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies() {
-  const rocksdb::ColumnFamilyOptions options(StoreOptions());
+std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies(size_t cache_bytes) {
+  const rocksdb::ColumnFamilyOptions options(StoreOptions(cache_bytes));
   return {{rocksdb::kDefaultColumnFamilyName, options}, {kMetaFamily, options}, {kLabelsFamily, options}};
 }
 
@@ -141,13 +142,13 @@ void Database::Adopt(rocksdb::DB* opened) {
   labels = handles.at(2);
 }
 
-void OpenForReading(const std::string& path, bool tolerant, Database* database) {
+void OpenForReading(const std::string& path, bool tolerant, Database* database, size_t cache_bytes) {
   rocksdb::Options options = StoreOptions();
   options.paranoid_checks = !tolerant;
   options.skip_checking_sst_file_sizes_on_db_open = tolerant;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(), &database->handles, &db);
+      rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(cache_bytes), &database->handles, &db);
   if (!status.ok() && IsBeingCreated(status, path)) {
     Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
   }

@@ -31,8 +31,9 @@ std::string RepairPath(const std::string& store_path);
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path);
 
 // The options of every database and file of a store.
-rocksdb::Options StoreOptions();
-std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies();
+inline constexpr size_t kDefaultCacheBytes = size_t{8} << 20;
+rocksdb::Options StoreOptions(size_t cache_bytes = kDefaultCacheBytes);
+std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies(size_t cache_bytes = kDefaultCacheBytes);
 
 // An open database: closes its column families before itself.
 struct Database {
@@ -51,7 +52,8 @@ struct Database {
 
 // Opens the database of the store at `path` for reading, with all that is in it at this moment. Writes and locks
 // nothing. A `tolerant` opening goes on in spite of missing and damaged files, so that they can be named.
-void OpenForReading(const std::string& path, bool tolerant, Database* database);
+void OpenForReading(const std::string& path, bool tolerant, Database* database,
+                    size_t cache_bytes = kDefaultCacheBytes);
 
 // The lock that a writer of the store holds. kUnavailable when another writer has it.
 class StoreLock {

@@ -26,6 +26,15 @@ Enum ParseName(const std::array<const char*, N>& names, const std::string& name)
   return static_cast<Enum>(found - names.begin());
 }
 
+// Nesting that no schema needs would exhaust the stack of those who walk it.
+json ParseShallow(std::string_view text) {
+  static constexpr int kMaxDepth = 32;
+  return json::parse(text, [](int depth, json::parse_event_t, json&) {
+    if (depth > kMaxDepth) Fail(ErrorCode::kDataLoss, "more than {} levels deep", kMaxDepth);
+    return true;
+  });
+}
+
 json SchemaJson(const Schema& schema) {
   const CodecParams& codec = schema.codec;
   json selection = {{"kind", kSelectionNames[schema.selection.kind]}};
@@ -125,7 +134,7 @@ std::string SchemaText(const Schema& schema) {
 
 Schema ParseSchema(std::string_view text, std::string_view tables) {
   try {
-    const json object = json::parse(text);
+    const json object = ParseShallow(text);
     Schema schema;
     schema.layout.num_samples = object.at("layout").at("num_samples");
     schema.layout.num_epochs = object.at("layout").at("num_epochs");

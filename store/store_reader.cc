@@ -66,11 +66,14 @@ struct StoreReader::Impl {
   void Open();
   void Follow();
   void CatchUp();
-  std::string TryRecord(uint32_t epoch, uint64_t chunk) const;
-  std::string Record(uint32_t epoch, uint64_t chunk);
+  std::string Describe(uint32_t epoch, uint64_t chunk) const;
+  void TryRecord(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) const;
+  // The record of a chunk, in RocksDB's memory.
+  void Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record);
   ChunkPlace Place(uint32_t epoch, uint64_t chunk) const;
 
   std::string path;
+  ReaderOptions options;
   std::optional<FollowerFolder> folder;  // while the store is not sealed; outlives the database
   std::unique_ptr<Database> database;
   std::optional<Schema> schema;
@@ -85,7 +88,7 @@ struct StoreReader::Impl {
 void StoreReader::Impl::Open() {
   digest = ReadSeal(path);
   database = std::make_unique<Database>();
-  OpenForReading(path, /*tolerant=*/false, database.get());
+  OpenForReading(path, /*tolerant=*/false, database.get(), options.cache_bytes);
   // RocksDB follows a database with a file missing silently, up to where it was still whole: hence the opening before.
   if (!digest) Follow();
 }
@@ -94,8 +97,8 @@ void StoreReader::Impl::Follow() {
   if (!folder) folder.emplace();
   auto follower = std::make_unique<Database>();
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), DatabasePath(path), folder->path(), StoreFamilies(),
-                                           &follower->handles, &db),
+  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), DatabasePath(path), folder->path(),
+                                           StoreFamilies(options.cache_bytes), &follower->handles, &db),
               "follow", path);
   follower->Adopt(db);
   database = std::move(follower);
@@ -117,25 +120,30 @@ ChunkPlace StoreReader::Impl::Place(uint32_t epoch, uint64_t chunk) const {
   return {.epoch = epoch, .chunk = chunk, .num_samples = layout.ChunkLabels(chunk)};
 }
 
-std::string StoreReader::Impl::TryRecord(uint32_t epoch, uint64_t chunk) const {
-  const std::shared_lock lock(mutex);
-  const std::string place = fmt::format("{}, chunk {} of epoch {}", path, chunk, epoch);
-  if (expired.contains(epoch)) {
-    Fail(ErrorCode::kNotFound, "{}: epoch {} has expired: its labels were deleted", place, epoch);
-  }
-  std::string record;
-  if (GetValue(database->db.get(), database->labels, ChunkKey(epoch, chunk), &record, place)) return record;
-  const Span span = schema->layout.SpanOf(epoch, chunk);
-  if (!ledger[span.index]) {
-    Fail(ErrorCode::kNotFound, "{}: not labelled yet; `decant produce` continues the store", place);
-  }
-  Fail(ErrorCode::kDataLoss, "{}: missing, although span {} is committed; `decant verify` tells what is damaged", place,
-       span.index);
+std::string StoreReader::Impl::Describe(uint32_t epoch, uint64_t chunk) const {
+  return fmt::format("{}, chunk {} of epoch {}", path, chunk, epoch);
 }
 
-std::string StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) {
+void StoreReader::Impl::TryRecord(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) const {
+  const std::shared_lock lock(mutex);
+  if (expired.contains(epoch)) {
+    Fail(ErrorCode::kNotFound, "{}: epoch {} has expired: its labels were deleted", Describe(epoch, chunk), epoch);
+  }
+  const std::string key = ChunkKey(epoch, chunk);
+  const rocksdb::Status status = database->db->Get({}, database->labels, key, record);
+  if (status.ok()) return;
+  if (!status.IsNotFound()) CheckStatus(status, "read from", Describe(epoch, chunk));
+  const Span span = schema->layout.SpanOf(epoch, chunk);
+  if (!ledger[span.index]) {
+    Fail(ErrorCode::kNotFound, "{}: not labelled yet; `decant produce` continues the store", Describe(epoch, chunk));
+  }
+  Fail(ErrorCode::kDataLoss, "{}: missing, although span {} is committed; `decant verify` tells what is damaged",
+       Describe(epoch, chunk), span.index);
+}
+
+void StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) {
   try {
-    return TryRecord(epoch, chunk);
+    return TryRecord(epoch, chunk, record);
   } catch (const Error& error) {
     if (!folder || error.code() != ErrorCode::kDataLoss) throw;
   }
@@ -144,11 +152,13 @@ std::string StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) {
     const std::unique_lock lock(mutex);
     CatchUp();
   }
-  return TryRecord(epoch, chunk);
+  record->Reset();
+  TryRecord(epoch, chunk, record);
 }
 
-StoreReader::StoreReader(const std::string& path) : impl_(std::make_unique<Impl>()) {
+StoreReader::StoreReader(const std::string& path, const ReaderOptions& options) : impl_(std::make_unique<Impl>()) {
   Impl& self = *impl_;
+  self.options = options;
   self.path = path;
   std::error_code error;
   if (!std::filesystem::exists(DatabasePath(path) + "/CURRENT", error)) RefuseNoStore(path);
@@ -205,12 +215,16 @@ bool StoreReader::expired(uint32_t epoch) const {
 
 void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const {
   const ChunkPlace place = impl_->Place(epoch, chunk);
-  impl_->codec->DecodeLabels(place, impl_->Record(epoch, chunk), labels);
+  rocksdb::PinnableSlice record;
+  impl_->Record(epoch, chunk, &record);
+  impl_->codec->DecodeLabels(place, record.ToStringView(), labels);
 }
 
 LabelCodes StoreReader::ReadChunkCodes(uint32_t epoch, uint64_t chunk) const {
   const ChunkPlace place = impl_->Place(epoch, chunk);
-  return impl_->codec->Decode(place, impl_->Record(epoch, chunk));
+  rocksdb::PinnableSlice record;
+  impl_->Record(epoch, chunk, &record);
+  return impl_->codec->Decode(place, record.ToStringView());
 }
 
 SampleKeys StoreReader::ReadSampleKeys() const {
@@ -231,7 +245,9 @@ LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const
          impl_->schema->layout.num_samples);
   }
   const ChunkPlace place = impl_->Place(epoch, position / chunk_size);
-  return impl_->codec->DecodeSample(place, impl_->Record(epoch, place.chunk), position % chunk_size);
+  rocksdb::PinnableSlice record;
+  impl_->Record(epoch, place.chunk, &record);
+  return impl_->codec->DecodeSample(place, record.ToStringView(), position % chunk_size);
 }
 
 }  // namespace decant

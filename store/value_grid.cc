@@ -24,7 +24,7 @@ uint16_t BitsFromOrdered(uint16_t ordered) {
 
 double ExactNumber(Values values, uint16_t code) {
   if (values == Values::kFp16Probs) {
-    return code > kFp16One ? -HUGE_VAL : std::log(Fp16ToFloat(static_cast<uint16_t>(kFp16One - code)));
+    return code > kFp16One ? -HUGE_VAL : std::log(double{Fp16ToFloat(static_cast<uint16_t>(kFp16One - code))});
   }
   const uint16_t bits = BitsFromOrdered(static_cast<uint16_t>(0xffff - code));
   return values == Values::kBf16Logits ? Bf16ToFloat(bits) : Fp16ToFloat(bits);
@@ -73,6 +73,17 @@ uint16_t ValueGrid::LogProbCode(double log_prob) const {
   size_t code = nearby_[static_cast<size_t>(index)];
   while (code < kLargestCode && numbers_[code] + numbers_[code + 1] > 2 * log_prob) ++code;
   return static_cast<uint16_t>(code);
+}
+
+void ValueGrid::RoundLogProbs(std::span<const float> log_probs, uint16_t* codes) const {
+  if (values_ == Values::kLogProbs && !graded_) {
+    const double scale = inverse_delta_;
+    for (size_t i = 0; i < log_probs.size(); ++i) {
+      codes[i] = static_cast<uint16_t>(static_cast<int>(std::min(-log_probs[i] * scale + 0.5, double{kLargestCode})));
+    }
+    return;
+  }
+  for (size_t i = 0; i < log_probs.size(); ++i) codes[i] = Code(log_probs[i]);
 }
 
 uint16_t ValueGrid::Code(double number) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "decant/store/codec_params.h"
@@ -17,6 +18,8 @@ class ValueGrid {
   double Number(uint16_t code) const { return numbers_[code]; }
   // The code of the nearest number.
   uint16_t Code(double number) const;
+  // Code(log_probs[i]) for each, not for logits.
+  void RoundLogProbs(std::span<const float> log_probs, uint16_t* codes) const;
   // exp(Number(code)) in units of 2^-40; for logits always 0. Whole numbers, so that sums do not depend on their order.
   uint64_t Mass(uint16_t code) const { return masses_[code]; }
 

@@ -12,6 +12,7 @@ decant_test(chunk_codec_test LABEL unit LINKS decant::store)
 decant_test(chunk_damage_test LABEL unit LINKS decant::store)
 decant_test(schema_test LABEL unit LINKS decant::store)
 decant_test(ledger_test LABEL unit LINKS decant::store)
+decant_test(golden_test LABEL unit LINKS decant::store)
 decant_test(store_test LABEL unit LINKS decant::store)
 decant_test(verify_test LABEL unit LINKS decant::store)
 decant_test(repair_test LABEL unit LINKS decant::store)
@@ -42,6 +43,15 @@ foreach(test synthetic_teacher_test label_codecs_test sampler_test label_rows_te
   target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/bench)
 endforeach()
 
+# The golden files, read by a second implementation; made by make_golden once for each version of the format.
+add_executable(make_golden ${PROJECT_SOURCE_DIR}/tests/tools/make_golden.cc)
+target_link_libraries(make_golden PRIVATE decant::store decant_flags)
+foreach(test golden_test make_golden)
+  target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/store ${PROJECT_SOURCE_DIR}/tests)
+endforeach()
+add_test(NAME read_golden
+  COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/read_golden.py ${PROJECT_SOURCE_DIR}/tests/golden/v1)
+set_tests_properties(read_golden PROPERTIES LABELS unit)
 decant_test(exchange_test LABEL unit LINKS decant::exchange LibArchive::LibArchive)
 target_include_directories(exchange_test PRIVATE ${PROJECT_SOURCE_DIR}/exchange)
 decant_test(label_statistics_test LABEL unit LINKS decant::store)

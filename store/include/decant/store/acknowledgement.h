@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace decant {
@@ -20,6 +21,9 @@ void Acknowledge(const std::string& store_path, const Acknowledgement& acknowled
 
 // Of all readers, by name. kDataLoss for a damaged one.
 std::vector<Acknowledgement> ReadAcknowledgements(const std::string& store_path);
+
+// Reads the record of the reader `name`; kDataLoss, with `what` (a place), for damage and for another reader's.
+Acknowledgement DecodeAcknowledgement(const std::string& name, std::string_view record, std::string_view what);
 
 // The file of a reader: removing it makes an end of its claims.
 std::string AcknowledgementPath(const std::string& store_path, const std::string& name);

@@ -31,7 +31,8 @@ class ChunkCodec {
   // Turns labels into codes. Appends KL(teacher || stored) of each label, nats, to `kl` unless it is null.
   // kInvalidArgument, naming label and entry, for class ids that are not below num_classes or come twice, for more than
   // k entries or none, for log-probabilities above 0 or NaN, for a tail outside [0, 1], for mass (listed and tail) that
-  // is not 1 to 1e-3, for columns that the store has not or lacks, for values that an exact store cannot hold.
+  // is not 1 to 1e-3, for columns that the store has not or lacks, for values that an exact store cannot hold. With
+  // CodecParams::record_order, the entries are in the order of their record, whose other bits (extras) become 0.
   LabelCodes Quantise(const LabelBatch& labels, std::vector<double>* kl = nullptr) const;
   // Appends the labels [begin, end) of `codes` to `labels`, at the temperature of that index.
   void Dequantise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels, size_t temperature = 0) const;

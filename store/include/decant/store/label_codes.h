@@ -38,6 +38,7 @@ struct LabelCodes {
 
 inline constexpr uint16_t kNoTail = 0xffff;
 inline constexpr uint16_t kLargestCode = 0xfffe;
+inline constexpr uint16_t kFp16ZeroCode = 0x3c00;  // the largest of Values::kFp16Probs: the probability 0
 
 // Feeds the content of a chunk to a digest. Equal labels give equal digests, however they are packed.
 void UpdateContentDigest(const ChunkPlace& place, const LabelCodes& codes, Xxh3Stream* digest);

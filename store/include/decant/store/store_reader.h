@@ -13,13 +13,18 @@
 
 namespace decant {
 
+struct ReaderOptions {
+  // Memory for chunks that were read: reading single labels at random is fast for as many as fit.
+  size_t cache_bytes = size_t{32} << 20;
+};
+
 // Reads a store without writing to it or locking anything: any number of readers, also from read-only directories, also
 // while the store is being written. A sealed store is opened as it is; one that is not can be followed with Refresh().
 // Thread-safe but for Refresh(), see there. Not usable across fork(): open one reader per process.
 class StoreReader {
  public:
   // kNotFound when there is no store at `path`, kDataLoss when it is damaged.
-  explicit StoreReader(const std::string& path);
+  explicit StoreReader(const std::string& path, const ReaderOptions& options = {});
   ~StoreReader();
   StoreReader(const StoreReader&) = delete;
   StoreReader& operator=(const StoreReader&) = delete;

@@ -1,0 +1,18 @@
+# Fuzz targets (CONTRIBUTING.md): ordinary programs that replay a small corpus; with DECANT_FUZZ, libFuzzer's.
+option(DECANT_FUZZ "Build the fuzz targets with libFuzzer (clang; the preset `fuzz`)" OFF)
+if(DECANT_FUZZ AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "DECANT_FUZZ needs clang++; use the preset `fuzz`")
+endif()
+
+foreach(name chunk schema ledger)
+  add_executable(${name}_fuzz fuzz/${name}_fuzz.cc)
+  target_link_libraries(${name}_fuzz PRIVATE decant::store decant_flags)
+  target_include_directories(${name}_fuzz PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/store ${PROJECT_SOURCE_DIR}/tests)
+  if(DECANT_FUZZ)
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name}_fuzz PRIVATE fuzz/replay_main.cc)
+    add_test(NAME ${name}_fuzz COMMAND ${name}_fuzz ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    set_tests_properties(${name}_fuzz PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+endforeach()
