@@ -14,8 +14,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What RocksDB adds to a span's file beside the chunks: footer, index, properties, trailer.
-constexpr uint64_t kFileBytes = 1700;
+// What RocksDB adds: to each span's file footer, index, properties, trailer and an entry in its list of files; to the
+// store its options, the schema and the seal.
+constexpr uint64_t kFileBytes = 1300;
+constexpr uint64_t kStoreBytes = 40'000;
 
 struct Options {
   std::string job;
@@ -49,6 +51,12 @@ TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t count) {
   return sample;
 }
 
+std::string Duration(double hours) {
+  if (hours >= 2) return fmt::format("{:.1f} hours", hours);
+  if (hours >= 2.0 / 60) return fmt::format("{:.1f} minutes", 60 * hours);
+  return fmt::format("{:.1f} seconds", 3600 * hours);
+}
+
 std::string Describe(const Selection& selection, uint32_t k) {
   switch (selection.kind) {
     case Selection::kTopK:
@@ -71,7 +79,7 @@ Json CostJson(const LabelCost& cost, const Layout& layout) {
   object["entries_per_label"] = cost.entries_per_label;
   object["bytes_per_label"] = cost.bytes_per_label;
   object["bytes"] = static_cast<uint64_t>(cost.bytes_per_label * static_cast<double>(layout.num_labels())) +
-                    kFileBytes * layout.num_spans();
+                    kFileBytes * layout.num_spans() + kStoreBytes;
   return object;
 }
 
@@ -122,7 +130,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
              Grouped(uint64_t{layout.chunk_size} * layout.span_chunks));
   fmt::print("  size       about {} bytes, {:.2f} a label in chunks\n", Grouped(object["bytes"]),
              object["bytes_per_label"].get<double>());
-  fmt::print("  teacher    {:.0f} labels/s: {:.2g} hours with {} {}\n", rate, object["hours"].get<double>(),
+  fmt::print("  teacher    {:.0f} labels/s: {} with {} {}\n", rate, Duration(object["hours"].get<double>()),
              options.ranks, options.ranks == 1 ? "rank" : "ranks");
   fmt::print("From {} views:\n  {:<20} {:>8} {:>8}  {:>8}  {:>8}  {:>8}  {:>18}\n", Grouped(sample.views.size()),
              "labels", "coverage", "5 %", "KL", "entries", "bytes", "bytes in all");

@@ -80,7 +80,7 @@ std::vector<LabelKind> KindsToCompare(uint32_t num_classes) {
       if (k < num_classes && k <= kLargestK) kinds.push_back({{.kind = Selection::kTopK}, k});
     }
   }
-  const uint32_t cap = kinds.empty() ? num_classes : kinds.back().k;
+  const uint32_t cap = std::min(num_classes, kLargestK);
   for (const double p : {0.9, 0.95, 0.99}) kinds.push_back({{.kind = Selection::kTopP, .p = p}, cap});
   return kinds;
 }

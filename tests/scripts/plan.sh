@@ -5,7 +5,7 @@ make_teacher
 "$decant" plan labels.toml --ranks 2 --json >plan.json
 "$decant" plan labels.toml --views 100 >text
 grep -q '^labels.decant: 4,800 labels: 4 epochs of 1,200 samples, 10 classes' text || fail "$(cat text)"
-grep -q '^  this job ' text && grep -q '^  top 2 ' text && grep -q '^  95 %, at most 5 ' text || fail "$(cat text)"
+grep -q '^  this job ' text && grep -q '^  top 2 ' text && grep -q '^  95 %, at most 10 ' text || fail "$(cat text)"
 [ -e labels.decant ] && fail "a plan made a store"
 "$decant" produce labels.toml >/dev/null 2>&1
 "$decant" inspect labels.decant --data digits.npz --json >store.json

@@ -70,7 +70,7 @@ TEST(LabelAdviserTest, SpreadsTheTailEvenly) {
 TEST(LabelAdviserTest, KindsStayBelowTheClasses) {
   std::vector<uint32_t> ks;
   for (const LabelKind& kind : KindsToCompare(1000)) ks.push_back(kind.k);
-  EXPECT_EQ(ks, (std::vector<uint32_t>{1, 2, 5, 10, 20, 50, 100, 200, 500, 500, 500, 500}));
+  EXPECT_EQ(ks, (std::vector<uint32_t>{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1000, 1000}));
   EXPECT_EQ(KindsToCompare(10).front().k, 1u);
   EXPECT_EQ(KindsToCompare(10).size(), 6u);
   EXPECT_EQ(KindsToCompare(1).size(), 3u);

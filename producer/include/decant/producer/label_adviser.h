@@ -27,7 +27,7 @@ LabelCost MeasureLabels(const CodecParams& params, const Selection& selection, P
                         std::span<const float> logits, std::span<const SelectedView> views);
 
 // The kinds of labels to compare: top k for 1, 2, 5, 10, 20, ... below num_classes, at most 1000, then top p for 0.9,
-// 0.95 and 0.99 with the largest of these k as the cap.
+// 0.95 and 0.99 with at most 1000 entries.
 struct LabelKind {
   Selection selection;
   uint32_t k = 0;
