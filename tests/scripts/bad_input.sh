@@ -33,7 +33,7 @@ fi
 
 # k = classes works: no tail.
 "$decant" produce labels.toml --labels.k=10 --labels.store=all.decant >/dev/null 2>&1 || fail "k = classes"
-"$decant" inspect all.decant --sample 3 --json | grep -q '"tail_mass": 0.0' || fail "k = classes has a tail"
+"$decant" inspect all.decant --sample 3 --json | has '"tail_mass": 0.0' || fail "k = classes has a tail"
 echo "ok: k = classes"
 
 # Another dataset, another k on resume: refused field by field, the store is as it was.

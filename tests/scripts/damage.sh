@@ -30,4 +30,4 @@ truncate -s 100 "$file"; expect_named "$name" "$name cut to 100 bytes"; echo "ok
 rm "$file"; expect_named "$name" "$name missing"; echo "ok: $(head -1 report)"
 expect 5 "labels.decant" "$decant" inspect labels.decant
 mv copy "$file"
-"$decant" verify labels.decant --json | grep -q '"verdict": "sound"' || fail "not sound after the file is back"
+"$decant" verify labels.decant --json | has '"verdict": "sound"' || fail "not sound after the file is back"

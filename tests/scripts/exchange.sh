@@ -9,8 +9,8 @@ make_store=$3
 # More than one span an epoch; epochs that begin at 30.
 tinyvit write real 2 67000 10 200 3 30
 first=$("$decant" import --format tinyvit exact.decant real --classes 200 | tee /dev/stderr | digest)
-"$decant" import --format tinyvit exact.decant real --classes 200 --json | grep -q '"labels": 134000' || fail "no labels"
-"$decant" verify exact.decant | grep -q 'verdict: sound$' || fail "the imported store is not sound"
+"$decant" import --format tinyvit exact.decant real --classes 200 --json | has '"labels": 134000' || fail "no labels"
+"$decant" verify exact.decant | has 'verdict: sound$' || fail "the imported store is not sound"
 "$decant" export --format tinyvit exact.decant back
 tinyvit compare real back
 second=$("$decant" import --format tinyvit again.decant back/logits_top10_epoch31 back/logits_top10_epoch30 --classes 200 | digest)
@@ -34,7 +34,7 @@ echo "ok: extract, merge and repair keep the keys"
 
 # Arrays, also of a store whose order is not that of the samples.
 "$make_store" write small.decant 2 500 >/dev/null
-"$decant" export --format npz small.decant arrays --json | grep -q '"labels": 1000'
+"$decant" export --format npz small.decant arrays --json | has '"labels": 1000'
 "$decant" export --format npz exact.decant exact_arrays --epochs 1:2
 /usr/bin/python3 - "$decant" <<'PYTHON'
 import json, subprocess, sys

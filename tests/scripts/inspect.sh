@@ -9,7 +9,7 @@ for line in 'of 10,000 labels in 158 chunks:' '  bytes a label  counts ' '  entr
 done
 seq -f 'class number %g' 0 99 >names.txt
 "$decant" inspect labels.decant --sample 17 --epoch 1 --class-names names.txt --json >label.json
-"$decant" inspect labels.decant --sample 17 --epoch 1 --class-names names.txt | grep -q 'log -[0-9.]*  class number' ||
+"$decant" inspect labels.decant --sample 17 --epoch 1 --class-names names.txt | has 'log -[0-9.]*  class number' ||
   fail "no class names"
 /usr/bin/python3 - <<'PYTHON'
 import json
@@ -32,7 +32,7 @@ expect 4 "is not what labels.decant was labelled from; dataset.fingerprint" \
 # An imported store has no views; a probability of 0 is no number in JSON.
 /usr/bin/python3 "$source/tests/python/tinyvit_files.py" write real 1 300 5 50 1
 "$decant" import --format tinyvit imported.decant real >/dev/null
-"$decant" inspect imported.decant --json | grep -q '"ties"' || fail "no bytes for ties"
+"$decant" inspect imported.decant --json | has '"ties"' || fail "no bytes for ties"
 for sample in $(seq 0 20); do "$decant" inspect imported.decant --sample "$sample"; done >labels
 grep -q 'probability 0.000000  log -inf' labels || fail "no probability 0"
 grep -q view labels && fail "a view of an imported label"

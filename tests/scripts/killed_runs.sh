@@ -8,7 +8,7 @@ mpi 2 "${job[@]}" --labels.store=whole.decant >/dev/null 2>&1
 expected=$(digest_of whole.decant)
 # While a run goes on, files are counted: one a span, and one of `meta`.
 files() { { find killed.decant/db -name '*.sst' 2>/dev/null || true; } | wc -l; }
-committed_labels() { "$decant" inspect killed.decant --json | sed -n 's/.*"labels": \([0-9]*\),.*/\1/p'; }
+committed_labels() { "$decant" inspect killed.decant --json | sed -n 's/^  "labels": \([0-9]*\),.*/\1/p'; }
 
 before=0
 for victim in rank launcher rank; do
@@ -24,7 +24,7 @@ for victim in rank launcher rank; do
   fi
   wait $launcher 2>/dev/null || true
   for _ in $(seq 100); do pgrep -g $launcher -x decant >/dev/null || break; sleep 0.1; done
-  "$decant" verify killed.decant | grep -q 'verdict: sound, incomplete' || fail "not sound and incomplete after a killed $victim"
+  "$decant" verify killed.decant | has 'verdict: sound, incomplete' || fail "not sound and incomplete after a killed $victim"
   labels=$(committed_labels)
   [ "$labels" -gt "$before" ] || fail "killed a $victim: $labels labels, expected more than $before"
   before=$labels

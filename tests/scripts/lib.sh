@@ -6,6 +6,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
+# Like grep -q, but reads to the end: a program whose pipe is closed early fails.
+has() { [ "$(grep -c "$@")" -gt 0 ]; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # A teacher that was hardly trained: labels are labels.

@@ -22,5 +22,5 @@ kill -USR1 $pid
 code=0; wait $pid || code=$?
 [ "$code" -eq 75 ] || fail "stopped with exit code $code, expected 75: $(cat stderr)"
 grep -q 'running again continues' stderr || fail "no word about going on: $(cat stderr)"
-"$decant" verify stopped.decant | grep -q 'sound, incomplete' || fail "the stopped store is not sound and incomplete"
+"$decant" verify stopped.decant | has 'sound, incomplete' || fail "the stopped store is not sound and incomplete"
 echo "ok: stopped by USR1 with exit code 75"

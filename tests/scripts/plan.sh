@@ -25,6 +25,6 @@ assert abs(plan["hours"] * 3600 * 2 * plan["labels_per_second"] - plan["labels"]
 assert 0.2 < store["sample"]["top_1_agreement"] <= 1
 print(f"ok: {plan['bytes_per_label']:.2f} bytes a label foreseen, {store['chunk_bytes_per_label']:.2f} found")
 PYTHON
-"$decant" plan labels.toml --labels.selection=sample --json | grep -q '"kl_mean": null' || fail "a sample has no KL"
-"$decant" inspect labels.decant --data digits.npz | grep -q 'the likeliest class is the true one in' || fail "no agreement"
+"$decant" plan labels.toml --labels.selection=sample --json | has '"kl_mean": null' || fail "a sample has no KL"
+"$decant" inspect labels.decant --data digits.npz | has 'the likeliest class is the true one in' || fail "no agreement"
 expect 4 "dataset.split: expected \"train\", found \"test\"" "$decant" inspect labels.decant --data digits.npz --split test
