@@ -40,7 +40,10 @@ LabelSet GenerateLabels(const BenchmarkSetting& setting, const CodecBenchmarkOpt
   const unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   const size_t measured = options.num_labels > 0 ? options.num_labels : setting.num_labels;
   return {.setting = setting.name,
-          .shape = {.num_classes = teacher.num_classes(), .k = teacher.k(), .delta = options.delta > 0 ? options.delta : setting.delta, .graded_delta = setting.graded_delta},
+          .shape = {.num_classes = teacher.num_classes(),
+                    .k = teacher.k(),
+                    .delta = options.delta > 0 ? options.delta : setting.delta,
+                    .graded_delta = setting.graded_delta},
           .calibration = MakeLabels(teacher, measured, setting.num_calibration_labels, threads),
           .measured = MakeLabels(teacher, 0, measured, threads)};
 }

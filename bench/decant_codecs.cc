@@ -94,7 +94,8 @@ std::unique_ptr<LabelCodec> MakeDecantExactCodec(const LabelShape& shape) {
 
 std::unique_ptr<LabelCodec> MakeDecantSampleCodec(const LabelShape& shape) {
   const CodecParams params = {.num_classes = shape.num_classes, .k = shape.k, .delta = shape.delta};
-  return std::make_unique<DecantCodec>("decant_sample", params, Prior::kLearnt, fmt::format("step {:.4g}", shape.delta));
+  return std::make_unique<DecantCodec>("decant_sample", params, Prior::kLearnt,
+                                       fmt::format("step {:.4g}", shape.delta));
 }
 
 }  // namespace decant

@@ -24,7 +24,7 @@ void DecantRows::Write(const CycledLabels& labels, uint64_t num_labels, const st
     for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
       const uint64_t begin = chunk * chunk_size_;
       chunk_labels.Clear();
-      labels.Append(begin, begin + schema.layout.ChunkLabels(chunk), &chunk_labels);
+      labels.Append(begin, begin + schema.layout.ChunkSamples(chunk), &chunk_labels);
       span_writer.AddChunk(chunk_labels);
     }
     writer.Commit({span_writer.Finish()});

@@ -14,9 +14,9 @@ namespace decant {
 // The labels that a codec is measured on.
 struct LabelShape {
   uint32_t num_classes = 0;
-  uint32_t k = 0;            // the most entries of a label
-  bool fixed_counts = true;  // every label has k entries
-  double delta = 1.0 / 32;         // step of those codecs that quantise with one, nats
+  uint32_t k = 0;                   // the most entries of a label
+  bool fixed_counts = true;         // every label has k entries
+  double delta = 1.0 / 32;          // step of those codecs that quantise with one, nats
   double graded_delta = 1.0 / 128;  // step at probability 1 of those with graded steps, which end at kGradedMaxDelta
 };
 inline constexpr double kGradedMaxDelta = 0.5;

@@ -67,7 +67,7 @@ SpanFile DecodeSpanFile(const Layout& layout, const std::string& bytes) {
   file.path = reader.GetString();
   file.file_bytes = reader.Get<uint64_t>();
   const Span span = layout.SpanAt(reader.Get<uint64_t>());
-  file.trailer = DecodeTrailer(span, layout.SpanLabels(span), reader.GetString());
+  file.trailer = DecodeTrailer(span, reader.GetString());
   return file;
 }
 

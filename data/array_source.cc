@@ -4,9 +4,8 @@
 
 #include "decant/base/error.h"
 #include "decant/base/hash.h"
-#include "decant/data/source.h"
-
 #include "decant/data/npy.h"
+#include "decant/data/source.h"
 
 namespace decant {
 namespace {

@@ -35,7 +35,7 @@ ImportReport WriteImport(const std::string& out, const Schema& schema, const Sam
     SpanWriter span_writer(writer.schema(), out, span, fmt::format("import-{}", ::getpid()));
     for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
       const uint64_t begin = chunk * layout.chunk_size;
-      source.add_chunk(begin, begin + layout.ChunkLabels(chunk), &span_writer);
+      source.add_chunk(begin, begin + layout.ChunkSamples(chunk), &span_writer);
     }
     writer.Commit({span_writer.Finish()});
   }

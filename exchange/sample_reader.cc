@@ -44,7 +44,7 @@ LabelCodes SampleReader::ReadBlock(uint64_t block) const {
   const Layout& layout = store_.schema().layout;
   const uint64_t begin = block * layout.chunk_size;
   LabelCodes codes;
-  for (uint64_t id = begin; id < begin + layout.ChunkLabels(block); ++id) {
+  for (uint64_t id = begin; id < begin + layout.ChunkSamples(block); ++id) {
     Append(store_.ReadSampleCodes(epoch_, order_.PositionOf(id)), &codes);
   }
   return codes;

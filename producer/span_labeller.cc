@@ -25,7 +25,7 @@ SpanFile SpanLabeller::Label(uint64_t span_index) {
   LabelBatch labels;
   for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
     labels.Clear();
-    LabelPositions(span.epoch, chunk * schema_.layout.chunk_size, schema_.layout.ChunkLabels(chunk), &labels);
+    LabelPositions(span.epoch, chunk * schema_.layout.chunk_size, schema_.layout.ChunkSamples(chunk), &labels);
     writer.AddChunk(labels);
   }
   return writer.Finish();

@@ -33,7 +33,7 @@ std::vector<SpanTrailer> DecodeExpiry(const Layout& layout, uint32_t epoch, std:
   std::vector<SpanTrailer> trailers;
   for (uint64_t i = 0; i < layout.spans_per_epoch(); ++i) {
     const Span span = SpanOfEpoch(layout, epoch, i);
-    trailers.push_back(DecodeTrailer(span, layout.SpanLabels(span), reader.GetBytes(trailer_bytes)));
+    trailers.push_back(DecodeTrailer(span, reader.GetBytes(trailer_bytes)));
   }
   if (reader.remaining() != 0) Fail(ErrorCode::kDataLoss, "{}: {} bytes too many", what, reader.remaining());
   return trailers;

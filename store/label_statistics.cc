@@ -92,7 +92,7 @@ LabelStatistics SampleStatistics(const StoreReader& store, uint64_t max_chunks, 
   for (uint64_t i = 0; i < count; ++i) {
     const auto [epoch, chunk] = places[i * places.size() / count];
     const LabelCodes codes = store.ReadChunkCodes(epoch, chunk);
-    const uint32_t num_samples = schema.layout.ChunkLabels(chunk);
+    const uint32_t num_samples = schema.layout.ChunkSamples(chunk);
     record_bytes += store.codec().Encode({.epoch = epoch, .chunk = chunk, .num_samples = num_samples}, codes).size();
     bits.Add(codes);
     labels.Clear();

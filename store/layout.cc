@@ -29,13 +29,9 @@ void Layout::Validate() const {
   }
 }
 
-uint32_t Layout::ChunkLabels(uint64_t chunk) const {
+uint32_t Layout::ChunkSamples(uint64_t chunk) const {
   const uint64_t begin = chunk * chunk_size;
   return static_cast<uint32_t>(std::min<uint64_t>(chunk_size, num_samples - begin));
-}
-
-uint64_t Layout::SpanLabels(const Span& span) const {
-  return std::min(span.chunk_end * chunk_size, num_samples) - span.chunk_begin * chunk_size;
 }
 
 Span Layout::SpanAt(uint64_t index) const {

@@ -32,7 +32,7 @@ std::string EncodeTrailer(const SpanTrailer& trailer) {
   return WrapRecord(RecordMagic::kTrailer, writer.bytes());
 }
 
-SpanTrailer DecodeTrailer(const Span& span, uint64_t num_labels, std::string_view record) {
+SpanTrailer DecodeTrailer(const Span& span, std::string_view record) {
   const std::string what = fmt::format("trailer of span {}", span.index);
   ByteReader reader(UnwrapRecord(RecordMagic::kTrailer, record, what), what);
   SpanTrailer trailer;
@@ -44,9 +44,8 @@ SpanTrailer DecodeTrailer(const Span& span, uint64_t num_labels, std::string_vie
   trailer.kl_max = reader.GetDouble();
   for (unsigned char& byte : trailer.content_digest) byte = reader.Get<unsigned char>();
   if (reader.remaining() != 0) Fail(ErrorCode::kDataLoss, "{}: {} bytes too many", what, reader.remaining());
-  if (trailer.span != span.index || trailer.num_labels != num_labels) {
-    Fail(ErrorCode::kDataLoss, "{}: expected span {} with {} labels, found span {} with {}", what, span.index,
-         num_labels, trailer.span, trailer.num_labels);
+  if (trailer.span != span.index) {
+    Fail(ErrorCode::kDataLoss, "{}: expected span {}, found span {}", what, span.index, trailer.span);
   }
   return trailer;
 }

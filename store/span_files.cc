@@ -113,7 +113,7 @@ SpanTrailer CheckSpanFile(const Schema& schema, const std::string& file) {
   if (!Find(iterator.get(), TrailerKey(span), &record)) {
     Fail(ErrorCode::kDataLoss, "the file has no trailer of span {}", span.index);
   }
-  const SpanTrailer trailer = DecodeTrailer(span, schema.layout.SpanLabels(span), record);
+  const SpanTrailer trailer = DecodeTrailer(span, record);
   const ChunkCodec codec = MakeCodec(schema);
   CheckSpanContent(schema.layout, codec, trailer,
                    [&](const std::string& key, std::string* value) { return Find(iterator.get(), key, value); });

@@ -60,7 +60,7 @@ void SpanWriter::Impl::Add(const LabelCodes& codes) {
     Fail(ErrorCode::kInvalidArgument, "span {} has no chunk {}", span.index, next_chunk);
   }
   const ChunkPlace place = {
-      .epoch = span.epoch, .chunk = next_chunk, .num_samples = schema.layout.ChunkLabels(next_chunk)};
+      .epoch = span.epoch, .chunk = next_chunk, .num_samples = schema.layout.ChunkSamples(next_chunk)};
   const size_t num_samples = schema.codec.windows ? codes.window_hashes.size() : codes.size();
   if (num_samples != place.num_samples) {
     Fail(ErrorCode::kInvalidArgument, "chunk {} of epoch {}: expected labels of {} samples, found {}", place.chunk,

@@ -117,7 +117,7 @@ ChunkPlace StoreReader::Impl::Place(uint32_t epoch, uint64_t chunk) const {
     Fail(ErrorCode::kInvalidArgument, "{}: chunk {} of epoch {}: the store has {} epochs of {} chunks", path, chunk,
          epoch, layout.num_epochs, layout.chunks_per_epoch());
   }
-  return {.epoch = epoch, .chunk = chunk, .num_samples = layout.ChunkLabels(chunk)};
+  return {.epoch = epoch, .chunk = chunk, .num_samples = layout.ChunkSamples(chunk)};
 }
 
 std::string StoreReader::Impl::Describe(uint32_t epoch, uint64_t chunk) const {
@@ -213,11 +213,11 @@ bool StoreReader::expired(uint32_t epoch) const {
   return impl_->expired.contains(epoch);
 }
 
-void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const {
+void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels, size_t temperature) const {
   const ChunkPlace place = impl_->Place(epoch, chunk);
   rocksdb::PinnableSlice record;
   impl_->Record(epoch, chunk, &record);
-  impl_->codec->DecodeLabels(place, record.ToStringView(), labels);
+  impl_->codec->DecodeLabels(place, record.ToStringView(), labels, temperature);
 }
 
 LabelCodes StoreReader::ReadChunkCodes(uint32_t epoch, uint64_t chunk) const {
@@ -233,9 +233,9 @@ SampleKeys StoreReader::ReadSampleKeys() const {
   return records.empty() ? SampleKeys() : DecodeSampleKeys(records, impl_->schema->layout.num_samples);
 }
 
-void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const {
+void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature) const {
   const LabelCodes codes = ReadSampleCodes(epoch, position);
-  impl_->codec->Dequantise(codes, 0, codes.size(), labels);
+  impl_->codec->Dequantise(codes, 0, codes.size(), labels, temperature);
 }
 
 LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {

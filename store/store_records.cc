@@ -79,7 +79,7 @@ Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredE
     for (size_t i = 0; i < wanted.size(); ++i) {
       if (statuses[i].IsNotFound()) continue;
       CheckStatus(statuses[i], "read the ledger of", path);
-      ledger[wanted[i].index] = DecodeTrailer(wanted[i], layout.SpanLabels(wanted[i]), values[i]);
+      ledger[wanted[i].index] = DecodeTrailer(wanted[i], values[i]);
     }
     wanted.clear();
   };

@@ -211,7 +211,7 @@ void Verifier::CheckLedger() {
       std::string record;
       const std::string what = fmt::format("trailer of span {}", index);
       if (!GetValue(database_.db.get(), database_.labels, TrailerKey(span), &record, what)) continue;
-      ledger_[index] = DecodeTrailer(span, layout.SpanLabels(span), record);
+      ledger_[index] = DecodeTrailer(span, record);
       ++report_.num_committed;
     } catch (const Error& error) {
       AddDamage(fmt::format("span {}", index), error.what());

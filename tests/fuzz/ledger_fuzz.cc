@@ -16,7 +16,7 @@ constexpr Layout kLayout = {.num_samples = 7, .num_epochs = 3, .chunk_size = 2, 
 // Reads the record of this kind; what is read has one encoding.
 void Read(unsigned kind, const std::string& record) {
   if (kind == 0) {
-    const SpanTrailer trailer = DecodeTrailer(kLayout.SpanAt(0), 4, record);
+    const SpanTrailer trailer = DecodeTrailer(kLayout.SpanAt(0), record);
     Require(EncodeTrailer(trailer) == record, "a trailer comes back");
   } else if (kind == 1) {
     Require(EncodeExpiry(1, DecodeExpiry(kLayout, 1, record)) == record, "an expiry comes back");

@@ -17,7 +17,7 @@ int main(int, char** argv) {
       decant::SpanWriter writer(schema, argv[1], span, "client");
       for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
         decant::LabelBatch labels;
-        for (uint32_t i = 0; i < schema.layout.ChunkLabels(chunk); ++i) {
+        for (uint32_t i = 0; i < schema.layout.ChunkSamples(chunk); ++i) {
           labels.Append(std::vector{i % 5}, std::vector{-0.5f}, 0.39346934f);
         }
         writer.AddChunk(labels);

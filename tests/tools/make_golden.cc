@@ -230,7 +230,6 @@ void AddLedgerDamage(DamageWriter* writer) {
   const std::string trailer = EncodeTrailer(GoldenTrailer(0));
   AddRecordDamage(writer, "trailer", trailer);
   writer->Add("other_span", a_case, "trailer", Patched(trailer, 12, "\1"));
-  writer->Add("other_labels", a_case, "trailer", Patched(trailer, 20, "\1"));
   writer->Add("longer_payload", a_case, "trailer", Changed(trailer, [](std::string* p) { p->push_back(0); }));
   writer->Add("shorter_payload", a_case, "trailer", Changed(trailer, [](std::string* p) { p->pop_back(); }));
   const std::string expiry = EncodeExpiry(1, {GoldenTrailer(2), GoldenTrailer(3)});

@@ -5,7 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include "decant/store/store_reader.h"
+#include "decant/store/store_writer.h"
+#include "decant/store/verify.h"
+
 #include "unit/store_maker.h"
+#include "unit/temporary_directory.h"
 
 namespace decant {
 namespace {
@@ -188,6 +193,40 @@ TEST_P(ExactCasesTest, ValuesComeBack) {
     }
   }
   EXPECT_EQ(decoded.log_sum_exp, labels.log_sum_exp);
+}
+
+// Through the files of a store, at each of its temperatures.
+TEST_P(CodecCasesTest, StoreComesBack) {
+  const uint32_t num_samples = PlaceOf(codec_.Quantise(Labels())).num_samples;  // of a chunk
+  Schema schema = SmallSchema();
+  schema.layout = {.num_samples = 2 * num_samples, .num_epochs = 1, .chunk_size = num_samples, .span_chunks = 2};
+  schema.codec = params();
+  schema.tables = std::make_shared<CodecTables>(tables_);
+  const TemporaryDirectory directory;
+  const std::string path = directory.File("store");
+  {
+    StoreWriter writer(path, schema);
+    SpanWriter span(schema, path, schema.layout.SpanAt(0), "a");
+    for (const uint64_t seed : {3, 4}) span.AddChunk(Labels(70, seed));
+    writer.Commit({span.Finish()});
+    writer.Seal();
+  }
+  const VerifyReport report = VerifyStore(path, 1);
+  EXPECT_TRUE(report.sound()) << report.damages.front().where << ": " << report.damages.front().what;
+  EXPECT_EQ(report.num_labels, 140u);
+  const StoreReader reader(path);
+  EXPECT_EQ(reader.schema().codec, params());
+  for (size_t t = 0; t < params().temperatures.size(); ++t) {
+    for (const uint64_t chunk : {0, 1}) {
+      LabelBatch expected, found;
+      codec_.Dequantise(codec_.Quantise(Labels(70, 3 + chunk)), 0, 70, &expected, t);
+      reader.ReadChunk(0, chunk, &found, t);
+      EXPECT_TRUE(SameLabels(found, expected)) << "chunk " << chunk << ", temperature " << t;
+      found.Clear();
+      for (uint32_t i = 0; i < num_samples; ++i) reader.ReadLabel(0, chunk * num_samples + i, &found, t);
+      EXPECT_TRUE(SameLabels(found, expected)) << "labels of chunk " << chunk << ", temperature " << t;
+    }
+  }
 }
 
 class LearntCasesTest : public CodecCasesTest {};

@@ -58,7 +58,7 @@ class GoldenRecords {
       LabelBatch labels;
       MakeCodec(schema()).DecodeLabels(place(), record, &labels);
     } else if (kind == "trailer") {
-      DecodeTrailer(kGoldenLayout.SpanAt(0), 4, record);
+      DecodeTrailer(kGoldenLayout.SpanAt(0), record);
     } else if (kind == "expiry") {
       DecodeExpiry(kGoldenLayout, 1, record);
     } else if (kind == "seal") {

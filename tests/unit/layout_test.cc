@@ -17,13 +17,11 @@ TEST(LayoutTest, CountsLabelsChunksAndSpans) {
 }
 
 TEST(LayoutTest, LastChunkAndLastSpanAreShort) {
-  EXPECT_EQ(kLayout.ChunkLabels(0), 4u);
-  EXPECT_EQ(kLayout.ChunkLabels(4), 4u);
-  EXPECT_EQ(kLayout.ChunkLabels(5), 2u);
+  EXPECT_EQ(kLayout.ChunkSamples(0), 4u);
+  EXPECT_EQ(kLayout.ChunkSamples(4), 4u);
+  EXPECT_EQ(kLayout.ChunkSamples(5), 2u);
   EXPECT_EQ(kLayout.SpanAt(2), (Span{.index = 2, .epoch = 1, .chunk_begin = 0, .chunk_end = 4}));
   EXPECT_EQ(kLayout.SpanAt(3), (Span{.index = 3, .epoch = 1, .chunk_begin = 4, .chunk_end = 6}));
-  EXPECT_EQ(kLayout.SpanLabels(kLayout.SpanAt(2)), 16u);
-  EXPECT_EQ(kLayout.SpanLabels(kLayout.SpanAt(3)), 6u);
 }
 
 // Whatever the sizes: spans cover every chunk once, in order, and chunks every position.
@@ -38,13 +36,10 @@ TEST(LayoutTest, SpansPartitionTheLabels) {
           const Span span = layout.SpanAt(index);
           EXPECT_EQ(span.epoch * layout.chunks_per_epoch() + span.chunk_begin, next_chunk);
           ASSERT_LT(span.chunk_begin, span.chunk_end);
-          uint64_t in_chunks = 0;
           for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
             EXPECT_EQ(layout.SpanOf(span.epoch, chunk), span);
-            in_chunks += layout.ChunkLabels(chunk);
+            num_labels += layout.ChunkSamples(chunk);
           }
-          EXPECT_EQ(layout.SpanLabels(span), in_chunks);
-          num_labels += in_chunks;
           next_chunk += span.chunk_end - span.chunk_begin;
         }
         EXPECT_EQ(num_labels, layout.num_labels());

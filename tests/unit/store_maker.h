@@ -29,7 +29,7 @@ inline Schema SmallSchema(uint32_t num_epochs = 2) {
 
 // The labels that every test store has in a chunk, before they are quantised.
 inline LabelBatch LabelsOfChunk(const Schema& schema, uint32_t epoch, uint64_t chunk) {
-  return RandomLabels({.num_labels = schema.layout.ChunkLabels(chunk),
+  return RandomLabels({.num_labels = schema.layout.ChunkSamples(chunk),
                        .num_classes = schema.codec.num_classes,
                        .k = schema.codec.k,
                        .variable_counts = chunk % 2 == 1,

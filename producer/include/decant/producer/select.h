@@ -47,12 +47,12 @@ class LabelSelector {
   CodecParams params_;
   Selection selection_;
   uint64_t seed_;
-  double largest_ = 0;    // the row's largest logit
-  double log_total_ = 0;  // log of the sum of exp((logit - largest_) / temperature)
-  std::vector<double> probs_;     // [num_classes] at the temperature that was computed last
-  std::vector<uint32_t> ids_;     // [num_classes], the candidates first
-  size_t num_listed_ = 0;         // of ids_
-  std::vector<float> log_probs_;  // [num_listed_]
+  double largest_ = 0;                // the row's largest logit
+  double log_total_ = 0;              // log of the sum of exp((logit - largest_) / temperature)
+  std::vector<double> probs_;         // [num_classes] at the temperature that was computed last
+  std::vector<uint32_t> ids_;         // [num_classes], the candidates first
+  size_t num_listed_ = 0;             // of ids_
+  std::vector<float> log_probs_;      // [num_listed_]
   std::vector<double> listed_probs_;  // by sampling
 };
 

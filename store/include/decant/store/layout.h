@@ -14,11 +14,11 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
-// How the labels of a store are cut into chunks and spans. Fixed before the first span; pure arithmetic.
+// How the samples of a store are cut into chunks and spans. Fixed before the first span; pure arithmetic.
 struct Layout {
   uint64_t num_samples = 0;  // positions in an epoch
   uint32_t num_epochs = 0;
-  uint32_t chunk_size = 0;   // labels in a chunk; the last one of an epoch may be short
+  uint32_t chunk_size = 0;   // samples in a chunk; the last one of an epoch may be short
   uint32_t span_chunks = 0;  // chunks in a span; the last one of an epoch may be short
 
   bool operator==(const Layout&) const = default;
@@ -32,9 +32,8 @@ struct Layout {
   uint64_t spans_per_epoch() const { return (chunks_per_epoch() + span_chunks - 1) / span_chunks; }
   uint64_t num_spans() const { return spans_per_epoch() * num_epochs; }
 
-  // Positions of a chunk: [chunk * chunk_size, + ChunkLabels(chunk)).
-  uint32_t ChunkLabels(uint64_t chunk) const;
-  uint64_t SpanLabels(const Span& span) const;
+  // Positions of a chunk: [chunk * chunk_size, + ChunkSamples(chunk)).
+  uint32_t ChunkSamples(uint64_t chunk) const;
   // kInvalidArgument when out of range.
   Span SpanAt(uint64_t index) const;
   // The span that holds `chunk` of `epoch`.

@@ -22,7 +22,7 @@ struct SpanTrailer {
 
 std::string EncodeTrailer(const SpanTrailer& trailer);
 // kDataLoss for damage, and when the trailer is not that of `span`.
-SpanTrailer DecodeTrailer(const Span& span, uint64_t num_labels, std::string_view record);
+SpanTrailer DecodeTrailer(const Span& span, std::string_view record);
 
 // Keys of the column family `labels`: epoch u32 | chunk u64 | kind u8, big-endian. The trailer of a span follows its
 // last chunk.

@@ -45,11 +45,11 @@ class StoreReader {
   // by other threads meanwhile; references from digest() and ledger() end.
   uint64_t Refresh();
 
-  // Appends the labels of a whole chunk to `labels`. kNotFound when its span is not committed or has expired, kDataLoss
-  // when it is damaged or gone.
-  void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels) const;
+  // Appends the labels of a whole chunk to `labels`, at the temperature of that index in the schema. kNotFound when its
+  // span is not committed or has expired, kDataLoss when it is damaged or gone.
+  void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels, size_t temperature = 0) const;
   // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
-  void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels) const;
+  void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature = 0) const;
   // The same as codes: of a chunk, and of the sample at `position` alone.
   LabelCodes ReadChunkCodes(uint32_t epoch, uint64_t chunk) const;
   LabelCodes ReadSampleCodes(uint32_t epoch, uint64_t position) const;
