@@ -17,7 +17,7 @@ std::string Figure(const std::optional<double>& value, const char* format, doubl
 
 void PrintEnvironment(std::FILE* stream) {
   fmt::print(stream, "{}\n", EnvironmentLine());
-  if (const std::string warning = BuildWarning(); !warning.empty()) fmt::print(stderr, "decant: {}\n", warning);
+  if (const std::string warning = BuildWarning(); !warning.empty()) fmt::print(stream, "{}\n", warning);
 }
 
 template <typename Row>

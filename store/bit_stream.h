@@ -70,6 +70,7 @@ class BitReader {
     return static_cast<uint32_t>(value);
   }
   uint64_t num_bits() const { return end_; }
+  const char* bytes() const { return bytes_; }
 
  private:
   const char* bytes_ = nullptr;

@@ -35,6 +35,13 @@ using GapBucket = Bucket<3>;
 inline constexpr unsigned kNumCodeSymbols = 224;
 inline constexpr unsigned kNumGapSymbols = 240;
 
+// What a symbol stands for: numbers from `base` on, told apart by plain bits.
+struct SymbolRange {
+  uint32_t base = 0;
+  uint32_t plain_bits = 0;
+};
+using SymbolRanges = std::array<SymbolRange, kNumSymbols>;
+
 template <typename B>
 constexpr SymbolRanges MakeRanges(unsigned num_symbols) {
   SymbolRanges ranges;
@@ -42,6 +49,11 @@ constexpr SymbolRanges MakeRanges(unsigned num_symbols) {
   for (unsigned symbol = 0; symbol < num_symbols; ++symbol) ranges[symbol] = {B::Base(symbol), B::ExtraBits(symbol)};
   return ranges;
 }
+// Symbols from here on are read apart from the others: escapes, and gaps of so many plain bits that no value fits
+// into a window beside them.
+inline constexpr unsigned kFirstRareCode = kNumCodeSymbols;
+inline constexpr unsigned kFirstRareGap = 208;
+
 inline constexpr SymbolRanges kCodeRanges = MakeRanges<CodeBucket>(kNumCodeSymbols);
 inline constexpr SymbolRanges kGapRanges = MakeRanges<GapBucket>(kNumGapSymbols);
 

@@ -81,17 +81,12 @@ HuffmanEncoder::HuffmanEncoder(const CodeLengths& lengths) {
   }
 }
 
-void FillDecodeTable(const CodeLengths& lengths, const SymbolRanges& ranges, DecodeTable* table) {
-  constexpr unsigned kMostPlainBits = 24;
+void FillDecodeTable(const CodeLengths& lengths, DecodeTable* table) {
   const auto words = CodeWords(lengths);
   for (unsigned symbol = 0; symbol < kNumSymbols; ++symbol) {
     if (lengths[symbol] == 0) continue;
-    const SymbolRange range = ranges[symbol];
-    const bool rare = symbol == kEscape || range.base > 0xffff || range.plain_bits > kMostPlainBits;
-    const uint32_t entry =
-        lengths[symbol] | (rare ? kRarePlainBits << 8 | symbol << 16 : range.plain_bits << 8 | range.base << 16);
     for (uint32_t index = words[symbol]; index < table->size(); index += 1u << lengths[symbol]) {
-      (*table)[index] = entry;
+      (*table)[index] = static_cast<uint16_t>(symbol | lengths[symbol] << 8);
     }
   }
 }

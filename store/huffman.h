@@ -39,18 +39,8 @@ class HuffmanEncoder {
   std::array<Code, kNumSymbols> codes_{};  // escapes included
 };
 
-// By the next kMaxCodeBits bits: the code's length (8 bits), the number of plain bits after it (8 bits), and what to
-// add to them (16 bits). When there are kRarePlainBits, the number is not that simple: the upper 16 bits are its
-// symbol.
-using DecodeTable = std::array<uint32_t, 1u << kMaxCodeBits>;
-inline constexpr unsigned kRarePlainBits = 0xff;
-
-// What a symbol stands for: numbers from `base` on, told apart by plain bits.
-struct SymbolRange {
-  uint32_t base = 0;
-  uint32_t plain_bits = 0;
-};
-using SymbolRanges = std::array<SymbolRange, kNumSymbols>;
-void FillDecodeTable(const CodeLengths& lengths, const SymbolRanges& ranges, DecodeTable* table);
+// By the next kMaxCodeBits bits: the symbol (8 bits) and its code's length (8 bits).
+using DecodeTable = std::array<uint16_t, 1u << kMaxCodeBits>;
+void FillDecodeTable(const CodeLengths& lengths, DecodeTable* table);
 
 }  // namespace decant

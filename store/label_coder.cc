@@ -5,6 +5,7 @@
 
 #include "bucket.h"
 #include "label_numbers.h"
+#include "wide_walk.h"
 
 namespace decant {
 namespace {
@@ -13,9 +14,9 @@ std::vector<HuffmanEncoder> Encoders(const auto& lengths) {
   return {lengths.begin(), lengths.end()};
 }
 
-std::vector<DecodeTable> Decoders(const auto& lengths, const SymbolRanges& ranges) {
+std::vector<DecodeTable> Decoders(const auto& lengths) {
   std::vector<DecodeTable> tables(lengths.size());
-  for (size_t i = 0; i < tables.size(); ++i) FillDecodeTable(lengths[i], ranges, &tables[i]);
+  for (size_t i = 0; i < tables.size(); ++i) FillDecodeTable(lengths[i], &tables[i]);
   return tables;
 }
 
@@ -23,8 +24,8 @@ std::vector<DecodeTable> Decoders(const auto& lengths, const SymbolRanges& range
 std::vector<EntryDecoder> EntryDecoders(const CodecTables& tables) {
   std::vector<EntryDecoder> decoders(tables.gaps.size());
   for (size_t context = 0; context < decoders.size(); ++context) {
-    FillDecodeTable(tables.gaps[context], kGapRanges, &decoders[context].gap);
-    FillDecodeTable(tables.values[context], kCodeRanges, &decoders[context].value);
+    FillDecodeTable(tables.gaps[context], &decoders[context].gap);
+    FillDecodeTable(tables.values[context], &decoders[context].value);
   }
   decoders.resize(kNumDistanceContexts, decoders.back());
   return decoders;
@@ -76,8 +77,7 @@ LabelCoder::LabelCoder(const CodecParams& params, const CodecTables& tables)
       kind_encoders_(Encoders(tables.kinds)),
       gap_encoders_(Encoders(tables.gaps)),
       value_encoders_(Encoders(tables.values)),
-      code_decoders_(Decoders(tables.kinds, kCodeRanges)),
-      amount_decoders_(Decoders(tables.kinds, kGapRanges)),
+      kind_decoders_(Decoders(tables.kinds)),
       entry_decoders_(EntryDecoders(tables)) {
   for (uint32_t place = 0; place < class_order_.size(); ++place) places_[class_order_[place]] = place;
 }
@@ -89,12 +89,12 @@ void LabelCoder::Encode(const LabelCodes& codes, size_t index, const uint32_t* p
 }
 
 bool LabelCoder::GetCode(const BitReader& reader, CodecTables::Kind kind, uint64_t* position, uint32_t* code) const {
-  *code = GetNumber(reader, code_decoders_[kind], kCodeRanges, position);
+  *code = decant::GetCode(reader, kind_decoders_[kind], position);
   return *code <= 0xffff;
 }
 
 uint32_t LabelCoder::GetAmount(const BitReader& reader, CodecTables::Kind kind, uint64_t* position) const {
-  return GetNumber(reader, amount_decoders_[kind], kGapRanges, position);
+  return decant::GetAmount(reader, kind_decoders_[kind], position);
 }
 
 bool LabelCoder::ReadFields(const BitReader& reader, const Source& source, Fields* fields, Walk* walk,
@@ -135,7 +135,7 @@ bool LabelCoder::ReadFields(const BitReader& reader, const Source& source, Field
 }
 
 // Turns distances into classes, ascending by place, and drops into values.
-bool LabelCoder::PlaceEntries(const Fields& fields, const Walk& walk, const WalkEntry* entries,
+bool LabelCoder::PlaceEntries(const Fields& fields, const Walk& walk, const WalkEntry* entries, size_t stride,
                               LabelCodes* codes) const {
   const uint64_t start = anchored_ ? fields.anchor : ~uint64_t{0};  // the place before the first
   if (walk.farthest_below > start || walk.farthest_above > params_.num_classes - 1 - start) return false;
@@ -145,6 +145,16 @@ bool LabelCoder::PlaceEntries(const Fields& fields, const Walk& walk, const Walk
   codes->offsets.push_back(static_cast<uint32_t>(codes->ids.size()));
   uint32_t* ids = codes->ids.data() + first;
   uint16_t* values = codes->values.data() + first;
+  if (stride == kWideLanes) {
+    const Placement placement = {.count = fields.count,
+                                 .num_below = walk.num_below,
+                                 .anchored = anchored_,
+                                 .start = static_cast<uint32_t>(start),
+                                 .floor = fields.floor,
+                                 .top = fields.top,
+                                 .class_order = class_order_.empty() ? nullptr : class_order_.data()};
+    return PlaceEntriesWide(placement, entries, ids, values);
+  }
   uint32_t largest_drop = 0;
   const auto put = [&](uint32_t entry, uint32_t place, uint32_t drop) {
     ids[entry] = place;
@@ -154,10 +164,10 @@ bool LabelCoder::PlaceEntries(const Fields& fields, const Walk& walk, const Walk
   if (anchored_) put(walk.num_below, fields.anchor, fields.top);
   const auto start_place = static_cast<uint32_t>(start);
   const uint32_t first_above = fields.count - walk.num_above;
-  for (uint32_t i = 0; i < walk.num_above; ++i, entries += kNumLanes) {
+  for (uint32_t i = 0; i < walk.num_above; ++i, entries += stride) {
     put(first_above + i, start_place + entries->distance, entries->drop);
   }
-  for (uint32_t i = walk.num_below; i-- > 0; entries += kNumLanes) {
+  for (uint32_t i = walk.num_below; i-- > 0; entries += stride) {
     put(i, start_place - entries->distance, entries->drop);
   }
   if (!class_order_.empty()) {
@@ -182,18 +192,21 @@ bool LabelCoder::ReadTies(const BitReader& reader, uint32_t count, uint64_t* pos
 }
 
 size_t LabelCoder::Decode(const BitReader& reader, std::span<const Source> sources, LabelCodes* codes) const {
-  std::array<Fields, kNumLanes> fields;
-  std::array<Walk, kNumLanes> walks;
+  // Fewer labels are not worth the wide walk.
+  const size_t num_lanes = sources.size() >= 2 * kNumLanes && HasWideWalk() ? kWideLanes : kNumLanes;
+  std::array<Fields, kWideLanes> fields;
+  std::array<Walk, kWideLanes> walks;
   std::vector<WalkEntry> entries;
-  for (size_t begin = 0; begin < sources.size(); begin += kNumLanes) {
-    const size_t count = std::min<size_t>(kNumLanes, sources.size() - begin);
+  for (size_t begin = 0; begin < sources.size(); begin += num_lanes) {
+    const size_t count = std::min(num_lanes, sources.size() - begin);
     for (size_t i = 0; i < count; ++i) {
       if (!ReadFields(reader, sources[begin + i], &fields[i], &walks[i], codes)) return begin + i;
     }
-    ReadEntries(reader, entry_decoders_, std::span(walks).first(count), &entries);
+    const auto read_entries = num_lanes == kWideLanes ? ReadEntriesWide : ReadEntries;
+    read_entries(reader, entry_decoders_, std::span(walks).first(count), &entries);
     for (size_t i = 0; i < count; ++i) {
       uint64_t position = walks[i].position;
-      if (!PlaceEntries(fields[i], walks[i], entries.data() + i, codes) ||
+      if (!PlaceEntries(fields[i], walks[i], entries.data() + i, num_lanes, codes) ||
           (params_.record_order && !ReadTies(reader, fields[i].count, &position, codes)) ||
           position != sources[begin + i].end) {
         return begin + i;

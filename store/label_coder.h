@@ -47,7 +47,8 @@ class LabelCoder {
   bool GetCode(const BitReader& reader, CodecTables::Kind kind, uint64_t* position, uint32_t* code) const;
   uint32_t GetAmount(const BitReader& reader, CodecTables::Kind kind, uint64_t* position) const;
   bool ReadFields(const BitReader& reader, const Source& source, Fields* fields, Walk* walk, LabelCodes* codes) const;
-  bool PlaceEntries(const Fields& fields, const Walk& walk, const WalkEntry* entries, LabelCodes* codes) const;
+  bool PlaceEntries(const Fields& fields, const Walk& walk, const WalkEntry* entries, size_t stride,
+                    LabelCodes* codes) const;
   bool ReadTies(const BitReader& reader, uint32_t count, uint64_t* position, LabelCodes* codes) const;
 
   CodecParams params_;
@@ -55,7 +56,7 @@ class LabelCoder {
   std::vector<uint32_t> places_;
   bool anchored_;
   std::vector<HuffmanEncoder> kind_encoders_, gap_encoders_, value_encoders_;
-  std::vector<DecodeTable> code_decoders_, amount_decoders_;
+  std::vector<DecodeTable> kind_decoders_;
   std::vector<EntryDecoder> entry_decoders_;
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "bucket.h"
 #include "label_numbers.h"
 
 // Compiled twice where the compiler can: for processors with the shifts of BMI2, and for all others.
@@ -16,8 +15,6 @@
 
 namespace decant {
 namespace {
-
-constexpr unsigned kIndexMask = (1u << kMaxCodeBits) - 1;
 
 // What changes from entry to entry, in registers.
 struct Lane {
@@ -34,20 +31,6 @@ struct Source {
 constexpr uint64_t kMostEntryBits = 2 * (kMaxCodeBits + 8) + 28 + 12;
 constexpr size_t kStepsPerCheck = 16;
 
-// A number that a table's entry alone does not tell. By value, so that positions stay in registers.
-struct RareNumber {
-  uint64_t end;
-  uint32_t value;
-};
-[[gnu::noinline, gnu::cold]] RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t entry,
-                                                      uint64_t position) {
-  position += entry & 0xff;
-  unsigned symbol = entry >> 16;
-  if (symbol == kEscape) symbol = reader.Get(&position, 8);
-  const uint32_t value = ranges[symbol].base + reader.Get(&position, ranges[symbol].plain_bits);
-  return {position, value};
-}
-
 // `kInside`: the entry lies inside the stream for certain.
 template <bool kInside>
 [[gnu::always_inline]] inline void Step(const Source& source, Lane* lane, WalkEntry* entry) {
@@ -57,29 +40,30 @@ template <bool kInside>
   const EntryDecoder& decoder = source.decoders[DistanceContext(lane->distance)];
   uint64_t window = peek();
   const uint32_t gap = decoder.gap[window & kIndexMask];
-  const unsigned gap_bits = gap & 0xff;
-  const unsigned gap_plain_bits = gap >> 8 & 0xff;
-  if (gap_plain_bits == kRarePlainBits) [[unlikely]] {
+  const unsigned gap_symbol = gap & 0xff;
+  if (gap_symbol >= kFirstRareGap) [[unlikely]] {
     const RareNumber number = GetRareNumber(source.reader, kGapRanges, gap, lane->position);
     lane->distance += uint64_t{1} + number.value;
     lane->position = number.end;
     window = peek();
   } else {
-    lane->distance += 1 + (gap >> 16) + LowBits(window >> gap_bits, gap_plain_bits);
-    lane->position += gap_bits + gap_plain_bits;
-    window >>= gap_bits + gap_plain_bits;  // 57 bits hold a gap of 10 + 24 and a value of 10 + 11
+    const SymbolRange range = kGapRanges[gap_symbol];
+    lane->distance += 1 + range.base + LowBits(window >> (gap >> 8), range.plain_bits);
+    const unsigned width = (gap >> 8) + range.plain_bits;
+    lane->position += width;
+    window >>= width;  // 57 bits hold a gap of 10 + 24 and a value of 10 + 12
   }
   const uint32_t value = decoder.value[window & kIndexMask];
-  const unsigned value_bits = value & 0xff;
-  const unsigned value_plain_bits = value >> 8 & 0xff;
+  const unsigned value_symbol = value & 0xff;
   entry->distance = static_cast<uint32_t>(lane->distance);
-  if (value_plain_bits == kRarePlainBits) [[unlikely]] {
+  if (value_symbol >= kFirstRareCode) [[unlikely]] {
     const RareNumber number = GetRareNumber(source.reader, kCodeRanges, value, lane->position);
     entry->drop = number.value;
     lane->position = number.end;
   } else {
-    entry->drop = (value >> 16) + static_cast<uint32_t>(LowBits(window >> value_bits, value_plain_bits));
-    lane->position += value_bits + value_plain_bits;
+    const SymbolRange range = kCodeRanges[value_symbol];
+    entry->drop = range.base + static_cast<uint32_t>(LowBits(window >> (value >> 8), range.plain_bits));
+    lane->position += (value >> 8) + range.plain_bits;
   }
 }
 
@@ -121,18 +105,20 @@ DECANT_MULTIVERSION void StepLane(const Source& source_in_memory, size_t num_ste
 
 }  // namespace
 
-uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges,
-                   uint64_t* position) {
-  const uint64_t window = reader.Peek(*position);
-  const uint32_t entry = decoder[window & kIndexMask];
-  const unsigned plain_bits = entry >> 8 & 0xff;
-  if (plain_bits == kRarePlainBits) [[unlikely]] {
-    const RareNumber number = GetRareNumber(reader, ranges, entry, *position);
-    *position = number.end;
-    return number.value;
-  }
-  *position += (entry & 0xff) + plain_bits;
-  return (entry >> 16) + static_cast<uint32_t>(LowBits(window >> (entry & 0xff), plain_bits));
+RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t entry, uint64_t position) {
+  position += entry >> 8;
+  unsigned symbol = entry & 0xff;
+  if (symbol == kEscape) symbol = reader.Get(&position, 8);
+  const uint32_t value = ranges[symbol].base + reader.Get(&position, ranges[symbol].plain_bits);
+  return {position, value};
+}
+
+void ReadEntry(const BitReader& reader, const std::vector<EntryDecoder>& decoders, uint64_t* position,
+               uint64_t* distance, WalkEntry* entry) {
+  Lane lane = {.position = *position, .distance = *distance};
+  Step<false>({reader, decoders.data()}, &lane, entry);
+  *position = lane.position;
+  *distance = lane.distance;
 }
 
 void ReadEntries(const BitReader& reader, const std::vector<EntryDecoder>& decoders, std::span<Walk> walks,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bit_stream.h"
+#include "bucket.h"
 #include "huffman.h"
 
 namespace decant {
@@ -37,12 +38,43 @@ struct EntryDecoder {
   DecodeTable value;
 };
 inline constexpr size_t kNumDistanceContexts = 65;
+inline constexpr unsigned kIndexMask = (1u << kMaxCodeBits) - 1;
 
 // Reads the entries of at most kNumLanes labels. `entries` becomes [steps][kNumLanes].
 void ReadEntries(const BitReader& reader, const std::vector<EntryDecoder>& decoders, std::span<Walk> walks,
                  std::vector<WalkEntry>* entries);
 
+// Reads one entry of one label and moves on.
+void ReadEntry(const BitReader& reader, const std::vector<EntryDecoder>& decoders, uint64_t* position,
+               uint64_t* distance, WalkEntry* entry);
+
+// A number whose symbol is rare. By value, so that positions stay in registers.
+struct RareNumber {
+  uint64_t end;
+  uint32_t value;
+};
+[[gnu::cold]] RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t entry, uint64_t position);
+
 // Reads one number and moves on.
-uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges, uint64_t* position);
+template <unsigned kFirstRare>
+uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges,
+                   uint64_t* position) {
+  const uint64_t window = reader.Peek(*position);
+  const uint32_t entry = decoder[window & kIndexMask];
+  if ((entry & 0xff) >= kFirstRare) [[unlikely]] {
+    const RareNumber number = GetRareNumber(reader, ranges, entry, *position);
+    *position = number.end;
+    return number.value;
+  }
+  const SymbolRange range = ranges[entry & 0xff];
+  *position += (entry >> 8) + range.plain_bits;
+  return range.base + static_cast<uint32_t>(LowBits(window >> (entry >> 8), range.plain_bits));
+}
+inline uint32_t GetCode(const BitReader& reader, const DecodeTable& decoder, uint64_t* position) {
+  return GetNumber<kFirstRareCode>(reader, decoder, kCodeRanges, position);
+}
+inline uint32_t GetAmount(const BitReader& reader, const DecodeTable& decoder, uint64_t* position) {
+  return GetNumber<kFirstRareGap>(reader, decoder, kGapRanges, position);
+}
 
 }  // namespace decant

@@ -288,22 +288,31 @@ LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl
   return codes;
 }
 
-// Appends the entries' log-probabilities at the first temperature and the tail mass.
-void Quantiser::Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels) const {
-  const uint32_t first = codes.offsets[i];
-  const uint32_t count = codes.offsets[i + 1] - first;
-  const uint16_t* values = codes.values.data() + first;
-  uint64_t mass = 0;
-  for (uint32_t entry = 0; entry < count; ++entry) mass += grid_.Mass(values[entry]);
-  if (codes.tails[i] != kNoTail) mass += tail_grid_.Mass(codes.tails[i]);
-  if (mass == 0) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", i);
-  const double total = static_cast<double>(mass) * ValueGrid::kMassUnit;
-  const double log_total = std::log(total);
-  float* log_probs = Grow(&labels->log_probs, count);
-  for (uint32_t entry = 0; entry < count; ++entry) {
-    log_probs[entry] = static_cast<float>(std::min(grid_.Number(values[entry]) - log_total, 0.0));
+// Appends the labels' log-probabilities at the first temperature and their tail mass.
+void Quantiser::Normalise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels) const {
+  constexpr size_t kLabelsAtOnce = 32;
+  std::array<double, kLabelsAtOnce> totals, log_totals;
+  for (; begin < end; begin += kLabelsAtOnce) {
+    const size_t num_labels = std::min(kLabelsAtOnce, end - begin);
+    const uint32_t* const offsets = codes.offsets.data() + begin;
+    for (size_t i = 0; i < num_labels; ++i) {
+      uint64_t mass = 0;
+      for (uint32_t entry = offsets[i]; entry < offsets[i + 1]; ++entry) mass += grid_.Mass(codes.values[entry]);
+      if (codes.tails[begin + i] != kNoTail) mass += tail_grid_.Mass(codes.tails[begin + i]);
+      if (mass == 0) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", begin + i);
+      totals[i] = static_cast<double>(mass) * ValueGrid::kMassUnit;
+    }
+    for (size_t i = 0; i < num_labels; ++i) log_totals[i] = std::log(totals[i]);
+    float* const log_probs = Grow(&labels->log_probs, offsets[num_labels] - offsets[0]);
+    float* const tails = Grow(&labels->tail_mass, num_labels);
+    for (size_t i = 0; i < num_labels; ++i) {
+      for (uint32_t entry = offsets[i]; entry < offsets[i + 1]; ++entry) {
+        const double log_prob = grid_.Number(codes.values[entry]) - log_totals[i];
+        log_probs[entry - offsets[0]] = static_cast<float>(log_prob <= 0 ? log_prob : 0);
+      }
+      tails[i] = static_cast<float>(TailMass(codes.tails[begin + i]) / totals[i]);
+    }
   }
-  labels->tail_mass.push_back(static_cast<float>(TailMass(codes.tails[i]) / total));
 }
 
 // The same for exact values, which are what they are.
@@ -324,24 +333,24 @@ void Quantiser::Restore(const LabelCodes& codes, size_t i, LabelBatch* labels) c
       static_cast<float>(params_.logits() ? TailMass(codes.tails[i]) : std::max(0.0, 1 - listed)));
 }
 
-// Takes the label that was appended last from the first temperature to another one: there the log-probabilities of the
-// listed classes differ by the same ratios, times first / other; only the tail mass has to be known.
-void Quantiser::Temper(double ratio, double tail_mass, LabelBatch* labels) const {
-  const uint32_t first = labels->offsets[labels->size() - 1];
+// Takes label `i` of `labels` from the first temperature to another one: there the log-probabilities of the listed
+// classes differ by the same ratios, times first / other; only the tail mass has to be known.
+void Quantiser::Temper(double ratio, double tail_mass, size_t i, LabelBatch* labels) const {
+  const size_t first = labels->offsets[i], last = labels->offsets[i + 1];
   double listed = 0;
   double largest = -HUGE_VAL;
-  for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
+  for (size_t entry = first; entry < last; ++entry) {
     largest = std::max(largest, double{labels->log_probs[entry]});
   }
-  if (largest == -HUGE_VAL) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", labels->size() - 1);
-  for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
+  if (largest == -HUGE_VAL) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", i);
+  for (size_t entry = first; entry < last; ++entry) {
     listed += std::exp(ratio * (labels->log_probs[entry] - largest));
   }
   const double log_share = std::log1p(-std::min(tail_mass, 1 - 0x1p-53)) - std::log(listed);
-  for (size_t entry = first; entry < labels->log_probs.size(); ++entry) {
+  for (size_t entry = first; entry < last; ++entry) {
     labels->log_probs[entry] = static_cast<float>(ratio * (labels->log_probs[entry] - largest) + log_share);
   }
-  labels->tail_mass.back() = static_cast<float>(tail_mass);
+  labels->tail_mass[i] = static_cast<float>(tail_mass);
 }
 
 void Quantiser::Dequantise(const LabelCodes& codes, size_t begin, size_t end, size_t temperature,
@@ -350,20 +359,21 @@ void Quantiser::Dequantise(const LabelCodes& codes, size_t begin, size_t end, si
   if (temperature >= num_temperatures) {
     Fail(ErrorCode::kInvalidArgument, "temperature {} of a store that has {}", temperature, num_temperatures);
   }
+  const size_t first_label = labels->size();
   const auto begin_entry = static_cast<std::ptrdiff_t>(codes.offsets[begin]);
   const auto end_entry = static_cast<std::ptrdiff_t>(codes.offsets[end]);
   labels->ids.insert(labels->ids.end(), codes.ids.begin() + begin_entry, codes.ids.begin() + end_entry);
   const auto shift = labels->offsets.back() - codes.offsets[begin];
+  if (params_.values == Values::kLogProbs) {
+    Normalise(codes, begin, end, labels);
+  } else {
+    for (size_t i = begin; i < end; ++i) Restore(codes, i, labels);
+  }
+  for (size_t i = begin; i < end; ++i) labels->offsets.push_back(codes.offsets[i + 1] + shift);
   for (size_t i = begin; i < end; ++i) {
-    if (params_.values == Values::kLogProbs) {
-      Normalise(codes, i, labels);
-    } else {
-      Restore(codes, i, labels);
-    }
-    labels->offsets.push_back(codes.offsets[i + 1] + shift);
     if (temperature > 0) {
       const double tail = TailMassOfOdds(codes.other_tails[i * (num_temperatures - 1) + temperature - 1]);
-      Temper(params_.temperatures.front() / params_.temperatures[temperature], tail, labels);
+      Temper(params_.temperatures.front() / params_.temperatures[temperature], tail, first_label + i - begin, labels);
     }
     if (params_.true_label) {
       labels->true_log_probs.push_back(static_cast<float>(tail_grid_.Number(codes.true_values[i])));

@@ -30,9 +30,9 @@ class Quantiser {
   void RoundLogits(const LabelBatch& labels, size_t i, LabelCodes* codes) const;
   double Divergence(const LabelBatch& labels, size_t i, const float* probs, double total,
                     const LabelCodes& codes) const;
-  void Normalise(const LabelCodes& codes, size_t i, LabelBatch* labels) const;
+  void Normalise(const LabelCodes& codes, size_t begin, size_t end, LabelBatch* labels) const;
   void Restore(const LabelCodes& codes, size_t i, LabelBatch* labels) const;
-  void Temper(double ratio, double tail_mass, LabelBatch* labels) const;
+  void Temper(double ratio, double tail_mass, size_t i, LabelBatch* labels) const;
 
   uint16_t TailCode(double tail_mass) const;
   double TailMass(uint16_t code) const;

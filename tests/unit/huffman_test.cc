@@ -118,16 +118,16 @@ TEST(HuffmanTest, CodesArePinned) {
   EXPECT_EQ(encoder[7].length, 11u) << "an escape and 8 bits";
 }
 
-TEST(HuffmanTest, TableTellsLengthPlainBitsAndBase) {
+TEST(HuffmanTest, TableTellsSymbolAndLength) {
   CodeLengths lengths{};
   lengths[0] = 1;
   lengths[32] = 2;
   lengths[kEscape] = 2;
   DecodeTable table{};
-  FillDecodeTable(lengths, kCodeRanges, &table);
-  EXPECT_EQ(table[0b0], 1u);
-  EXPECT_EQ(table[0b01], 2u | 1u << 8 | 32u << 16) << "32 and 33 share a symbol";
-  EXPECT_EQ(table[0b11], 2u | kRarePlainBits << 8 | kEscape << 16);
+  FillDecodeTable(lengths, &table);
+  EXPECT_EQ(table[0b0], 1u << 8);
+  EXPECT_EQ(table[0b01], 32u | 2u << 8);
+  EXPECT_EQ(table[0b11], kEscape | 2u << 8);
   EXPECT_EQ(std::count(table.begin(), table.end(), 0u), 0) << "every input has an entry";
 }
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "label_walk.h"
+
+namespace decant {
+
+// The same walk with AVX-512: up to kWideLanes labels at once, eight in a register. What it reads is what ReadEntries()
+// reads.
+inline constexpr size_t kWideLanes = 32;
+
+// Whether this processor can.
+bool HasWideWalk();
+
+// `entries` becomes [steps][kWideLanes].
+void ReadEntriesWide(const BitReader& reader, const std::vector<EntryDecoder>& decoders, std::span<Walk> walks,
+                     std::vector<WalkEntry>* entries);
+
+// Where a label's entries go: see LabelCoder::PlaceEntries().
+struct Placement {
+  uint32_t count = 0;      // entries, the anchor included
+  uint32_t num_below = 0;  // entries before the anchor
+  bool anchored = false;
+  uint32_t start = 0;  // the place from which distances count
+  uint32_t floor = 0;
+  uint32_t top = 0;                       // the anchor's drop
+  const uint32_t* class_order = nullptr;  // null: places are ids
+};
+// `entries` is the label's first of [steps][kWideLanes]. False when a drop is beyond the floor.
+bool PlaceEntriesWide(const Placement& placement, const WalkEntry* entries, uint32_t* ids, uint16_t* values);
+
+}  // namespace decant
