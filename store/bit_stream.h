@@ -23,15 +23,39 @@ inline uint64_t LowBits(uint64_t value, unsigned width) {
 // Collects a stream in memory.
 class BitWriter {
  public:
-  // `width` <= 56, and `value` has no bits above it.
+  // The end of a stream, to be kept in registers by a loop that writes: to the compiler, the bytes that it writes could
+  // be a BitWriter's.
+  struct Cursor {
+    char* at;
+    uint64_t pending;      // the bits after the last whole byte
+    unsigned num_pending;  // < 8
+
+    // `width` <= 56, and `value` has no bits above it.
+    void Put(uint64_t value, unsigned width) {
+      pending |= value << num_pending;
+      num_pending += width;
+      std::memcpy(at, &pending, 8);
+      at += num_pending / 8;
+      pending >>= num_pending & ~7u;
+      num_pending &= 7;
+    }
+  };
+  // Room for `num_bits` more, and where to put them; End() makes them part of the stream.
+  Cursor Begin(uint64_t num_bits) {
+    const size_t needed = size_ + num_bits / 8 + 16;
+    if (needed > buffer_.size()) buffer_.resize(2 * needed + 4096);
+    return {buffer_.data() + size_, pending_, num_pending_};
+  }
+  void End(const Cursor& cursor) {
+    size_ = static_cast<size_t>(cursor.at - buffer_.data());
+    pending_ = cursor.pending;
+    num_pending_ = cursor.num_pending;
+  }
+
   void Put(uint64_t value, unsigned width) {
-    if (size_ + 8 > buffer_.size()) buffer_.resize(2 * buffer_.size() + 4096);
-    pending_ |= value << num_pending_;
-    num_pending_ += width;
-    std::memcpy(buffer_.data() + size_, &pending_, 8);
-    size_ += num_pending_ / 8;
-    pending_ >>= num_pending_ & ~7u;
-    num_pending_ &= 7;
+    Cursor cursor = Begin(width);
+    cursor.Put(value, width);
+    End(cursor);
   }
   uint64_t num_bits() const { return 8 * size_ + num_pending_; }
   void Clear() { size_ = pending_ = num_pending_ = 0; }
@@ -44,8 +68,8 @@ class BitWriter {
  private:
   std::string buffer_;
   size_t size_ = 0;
-  uint64_t pending_ = 0;      // the bits after the last whole byte
-  unsigned num_pending_ = 0;  // < 8
+  uint64_t pending_ = 0;
+  unsigned num_pending_ = 0;
 };
 
 // Reads at any bit of bytes that are followed by 8 more readable ones. Never reads further, whatever the position: past

@@ -14,10 +14,11 @@ template <unsigned kMantissaBits>
 struct Bucket {
   static constexpr unsigned kDirect = 2u << kMantissaBits;
 
+  // The plain bits of a value. Without branches, which nobody could predict.
+  static unsigned PlainBits(uint32_t value) { return BitWidth(value | kDirect / 2) - 1 - kMantissaBits; }
   static unsigned Symbol(uint32_t value) {
-    if (value < kDirect) return value;
-    const unsigned shift = BitWidth(value) - 1 - kMantissaBits;
-    return (shift << kMantissaBits) + (value >> shift);
+    const unsigned plain_bits = PlainBits(value);
+    return (plain_bits << kMantissaBits) + (value >> plain_bits);
   }
   static constexpr unsigned ExtraBits(unsigned symbol) { return symbol < kDirect ? 0 : (symbol >> kMantissaBits) - 1; }
   // The smallest value of a symbol.

@@ -73,11 +73,10 @@ void CheckCodeLengths(const CodeLengths& lengths, std::string_view what) {
 HuffmanEncoder::HuffmanEncoder(const CodeLengths& lengths) {
   const auto words = CodeWords(lengths);
   for (unsigned symbol = 0; symbol < kNumSymbols; ++symbol) {
-    if (lengths[symbol] > 0) {
-      codes_[symbol] = {words[symbol], lengths[symbol]};
-    } else {
-      codes_[symbol] = {words[kEscape] | symbol << lengths[kEscape], lengths[kEscape] + 8u};
-    }
+    const bool escaped = lengths[symbol] == 0;
+    const uint32_t bits = escaped ? words[kEscape] | symbol << lengths[kEscape] : words[symbol];
+    codes_[symbol].bits = bits & 0xffffff;
+    codes_[symbol].length = escaped ? lengths[kEscape] + 8u : lengths[symbol];
   }
 }
 

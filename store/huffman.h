@@ -29,8 +29,8 @@ class HuffmanEncoder {
   explicit HuffmanEncoder(const CodeLengths& lengths);
 
   struct Code {
-    uint32_t bits = 0;
-    uint32_t length = 0;  // at most kMaxCodeBits + 8
+    uint32_t bits : 24 = 0;
+    uint32_t length : 8 = 0;  // at most kMaxCodeBits + 8
   };
   // The code of `symbol`, or its escape.
   Code operator[](unsigned symbol) const { return codes_[symbol]; }

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "avx512.h"
 #include "bucket.h"
+#include "clones.h"
 #include "label_numbers.h"
-#include "wide_walk.h"
 
 namespace decant {
 namespace {
@@ -39,15 +40,14 @@ struct BitSink {
   };
   template <typename B>
   static Bits Code(const HuffmanEncoder& encoder, uint32_t value) {
-    const unsigned symbol = B::Symbol(value);
-    const HuffmanEncoder::Code code = encoder[symbol];
-    const unsigned plain_bits = B::ExtraBits(symbol);
+    const HuffmanEncoder::Code code = encoder[B::Symbol(value)];
+    const unsigned plain_bits = B::PlainBits(value);
     return {code.bits | LowBits(value, plain_bits) << code.length, code.length + plain_bits};
   }
   template <typename B>
   void Put(const HuffmanEncoder& encoder, uint32_t value) {
     const Bits code = Code<B>(encoder, value);
-    writer->Put(code.bits, code.width);
+    cursor.Put(code.bits, code.width);
   }
   void Code(CodecTables::Kind kind, uint32_t value) { Put<CodeBucket>(kinds[kind], value); }
   void Amount(CodecTables::Kind kind, uint32_t value) { Put<GapBucket>(kinds[kind], value); }
@@ -55,17 +55,25 @@ struct BitSink {
     const Bits first = Code<GapBucket>(gaps[context], gap);
     const Bits second = Code<CodeBucket>(values[context], drop);
     if (first.width + second.width <= 56) [[likely]] {
-      writer->Put(first.bits | second.bits << first.width, first.width + second.width);
+      cursor.Put(first.bits | second.bits << first.width, first.width + second.width);
     } else {
-      writer->Put(first.bits, first.width);
-      writer->Put(second.bits, second.width);
+      cursor.Put(first.bits, first.width);
+      cursor.Put(second.bits, second.width);
     }
   }
-  void Plain(uint32_t value, unsigned width) { writer->Put(value, width); }
+  void Plain(uint32_t value, unsigned width) { cursor.Put(value, width); }
 
   const HuffmanEncoder *kinds, *gaps, *values;
-  BitWriter* writer;
+  BitWriter::Cursor cursor;
 };
+
+DECANT_CLONES("bmi2")
+void PutNumbers(const CodecParams& params, bool anchored, const LabelCodes& codes, size_t index, const uint32_t* places,
+                bool fixed_count, BitSink* sink_in_memory) {
+  BitSink sink = *sink_in_memory;
+  ListNumbers(params, anchored, codes, index, places, fixed_count, &sink);
+  *sink_in_memory = sink;
+}
 
 }  // namespace
 
@@ -84,8 +92,14 @@ LabelCoder::LabelCoder(const CodecParams& params, const CodecTables& tables)
 
 void LabelCoder::Encode(const LabelCodes& codes, size_t index, const uint32_t* places, bool fixed_count,
                         BitWriter* writer) const {
-  BitSink sink{kind_encoders_.data(), gap_encoders_.data(), value_encoders_.data(), writer};
-  ListNumbers(params_, anchored_, codes, index, places, fixed_count, &sink);
+  // The numbers before the entries, and each entry with its rank among equal values, take at most so many bits.
+  constexpr uint64_t kMostNumberBits = kMaxCodeBits + 8 + 32;
+  const uint64_t num_entries = codes.offsets[index + 1] - codes.offsets[index];
+  const uint64_t num_numbers = 8 + params_.temperatures.size() + 3 * num_entries;
+  BitSink sink{kind_encoders_.data(), gap_encoders_.data(), value_encoders_.data(),
+               writer->Begin(kMostNumberBits * num_numbers)};
+  PutNumbers(params_, anchored_, codes, index, places, fixed_count, &sink);
+  writer->End(sink.cursor);
 }
 
 bool LabelCoder::GetCode(const BitReader& reader, CodecTables::Kind kind, uint64_t* position, uint32_t* code) const {
@@ -193,7 +207,7 @@ bool LabelCoder::ReadTies(const BitReader& reader, uint32_t count, uint64_t* pos
 
 size_t LabelCoder::Decode(const BitReader& reader, std::span<const Source> sources, LabelCodes* codes) const {
   // Fewer labels are not worth the wide walk.
-  const size_t num_lanes = sources.size() >= 2 * kNumLanes && HasWideWalk() ? kWideLanes : kNumLanes;
+  const size_t num_lanes = sources.size() >= 2 * kNumLanes && HasAvx512() ? kWideLanes : kNumLanes;
   std::array<Fields, kWideLanes> fields;
   std::array<Walk, kWideLanes> walks;
   std::vector<WalkEntry> entries;

@@ -24,8 +24,8 @@ inline unsigned DistanceContext(uint64_t distance) {
 // before the first, upwards; or, anchored, from the likeliest entry's place, first upwards, then downwards. A gap is
 // the places between an entry and the one before it. `places` are those of the label's entries, ascending.
 template <typename Sink>
-void ListNumbers(const CodecParams& params, bool anchored, const LabelCodes& codes, size_t index,
-                 const uint32_t* places, bool fixed_count, Sink* sink) {
+[[gnu::always_inline]] inline void ListNumbers(const CodecParams& params, bool anchored, const LabelCodes& codes,
+                                               size_t index, const uint32_t* places, bool fixed_count, Sink* sink) {
   const uint32_t first = codes.offsets[index];
   const uint32_t count = codes.offsets[index + 1] - first;
   const uint16_t* values = codes.values.data() + first;

@@ -3,15 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "clones.h"
 #include "label_numbers.h"
-
-// Compiled twice where the compiler can: for processors with the shifts of BMI2, and for all others.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-#define DECANT_MULTIVERSION __attribute__((target_clones("bmi2", "default")))
-#else
-#define DECANT_MULTIVERSION
-#endif
 
 namespace decant {
 namespace {
@@ -68,7 +61,8 @@ template <bool kInside>
 }
 
 // Each entry waits for the bits of the one before it, so labels are read side by side.
-DECANT_MULTIVERSION void StepLanes(const Source& source_in_memory, size_t num_steps, Lane* lanes, WalkEntry* entries) {
+DECANT_CLONES("bmi2")
+void StepLanes(const Source& source_in_memory, size_t num_steps, Lane* lanes, WalkEntry* entries) {
   const Source source = source_in_memory;
   Lane a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3];
   while (num_steps > 0) {
@@ -95,8 +89,8 @@ DECANT_MULTIVERSION void StepLanes(const Source& source_in_memory, size_t num_st
   lanes[0] = a, lanes[1] = b, lanes[2] = c, lanes[3] = d;
 }
 
-DECANT_MULTIVERSION void StepLane(const Source& source_in_memory, size_t num_steps, Lane* lane_in_memory,
-                                  WalkEntry* entries) {
+DECANT_CLONES("bmi2")
+void StepLane(const Source& source_in_memory, size_t num_steps, Lane* lane_in_memory, WalkEntry* entries) {
   const Source source = source_in_memory;
   Lane lane = *lane_in_memory;
   for (size_t step = 0; step < num_steps; ++step) Step<false>(source, &lane, entries + step * kNumLanes);

@@ -9,7 +9,9 @@
 
 #include "decant/base/error.h"
 
+#include "avx512.h"
 #include "bit_stream.h"
+#include "clones.h"
 
 namespace decant {
 namespace {
@@ -34,35 +36,80 @@ inline float FastExp(float x) {
     power = power * fraction + coefficient;
   }
   const float result = power * std::bit_cast<float>((static_cast<int>(whole) + 127) << 23);
-  return x < -87.0f ? 0 : result;
+  return std::bit_cast<float>(std::bit_cast<int>(result) & -static_cast<int>(x >= -87.0f));
 }
 
-// Sorts keys that differ, without branches: a key's place is the number of smaller ones.
-void SortFew(std::vector<uint64_t>* keys, std::vector<uint64_t>* spare) {
-  spare->resize(keys->size());
-  for (const uint64_t key : *keys) {
-    size_t rank = 0;
-    for (const uint64_t other : *keys) rank += other < key;
-    (*spare)[rank] = key;
-  }
-  keys->swap(*spare);
+DECANT_CLONES("avx2")
+void ExpAll(const float* __restrict x, size_t count, float* __restrict exps) {
+  for (size_t i = 0; i < count; ++i) exps[i] = FastExp(x[i]);
 }
 
-// Sorts keys by their high 32 bits, which are below 2^`bits`; the keys differ.
-void SortByHighHalf(std::vector<uint64_t>* keys, std::vector<uint64_t>* spare, unsigned bits) {
-  constexpr size_t kFew = 16;
-  if (keys->size() <= kFew) return SortFew(keys, spare);
-  constexpr unsigned kDigitBits = 8;
-  spare->resize(keys->size());
-  for (unsigned shift = 32; shift < 32 + bits; shift += kDigitBits) {
-    std::array<uint32_t, 1 << kDigitBits> starts{};
-    for (const uint64_t key : *keys) ++starts[LowBits(key >> shift, kDigitBits)];
-    uint32_t start = 0;
-    for (uint32_t& slot : starts) start += std::exchange(slot, start);
-    for (const uint64_t key : *keys) (*spare)[starts[LowBits(key >> shift, kDigitBits)]++] = key;
-    keys->swap(*spare);
+// The place of each key among them, for keys that differ: the number of smaller ones.
+void CountSmaller(const uint32_t* keys, size_t num_keys, uint32_t* ranks) {
+  for (size_t i = 0; i < num_keys; ++i) {
+    uint32_t rank = 0;
+    for (size_t other = 0; other < num_keys; ++other) rank += keys[other] < keys[i];
+    ranks[i] = rank;
   }
 }
+
+// Ranks numbers below 2^bits. In re-used memory.
+class Ranker {
+ public:
+  explicit Ranker(unsigned bits) : bits_(bits) {}
+
+  // For Rank() to read.
+  uint32_t* Keys(size_t num_keys) {
+    num_keys_ = num_keys;
+    const size_t padded = (num_keys + kRankedAtOnce - 1) / kRankedAtOnce * kRankedAtOnce;
+    keys_.assign(padded, UINT32_MAX);
+    ranks_.resize(padded);
+    return keys_.data();
+  }
+  // Of each key; false when keys are equal.
+  bool Rank() {
+    if (num_keys_ <= kFewest) {
+      CountSmaller(keys_.data(), num_keys_, ranks_.data());
+    } else if (num_keys_ <= kFew && HasAvx512()) {
+      CountSmallerWide(keys_.data(), num_keys_, ranks_.data());
+    } else {
+      SortByDigits();
+    }
+    // Equal keys have equal ranks, the smallest of theirs.
+    uint64_t sum = 0;
+    for (size_t i = 0; i < num_keys_; ++i) sum += ranks_[i];
+    return sum == uint64_t{num_keys_} * (num_keys_ - 1) / 2;
+  }
+  uint32_t operator[](size_t i) const { return ranks_[i]; }
+
+ private:
+  static constexpr size_t kFewest = 8, kFew = 256;  // keys that are compared with each other
+
+  void SortByDigits() {
+    constexpr unsigned kDigitBits = 8;
+    sorted_.resize(num_keys_);
+    spare_.resize(num_keys_);
+    for (size_t i = 0; i < num_keys_; ++i) sorted_[i] = uint64_t{keys_[i]} << 32 | i;
+    for (unsigned shift = 32; shift < 32 + bits_; shift += kDigitBits) {
+      std::array<uint32_t, 1 << kDigitBits> starts{};
+      for (const uint64_t key : sorted_) ++starts[LowBits(key >> shift, kDigitBits)];
+      uint32_t start = 0;
+      for (uint32_t& slot : starts) start += std::exchange(slot, start);
+      for (const uint64_t key : sorted_) spare_[starts[LowBits(key >> shift, kDigitBits)]++] = key;
+      sorted_.swap(spare_);
+    }
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i < num_keys_; ++i) {
+      if (i > 0 && sorted_[i] >> 32 != sorted_[i - 1] >> 32) rank = i;
+      ranks_[static_cast<uint32_t>(sorted_[i])] = rank;
+    }
+  }
+
+  unsigned bits_;
+  size_t num_keys_ = 0;
+  std::vector<uint32_t> keys_, ranks_;
+  std::vector<uint64_t> sorted_, spare_;  // key | index
+};
 
 // Appends `count` values; returns the first.
 float* Grow(std::vector<float>* values, size_t count) {
@@ -203,38 +250,32 @@ double Quantiser::Divergence(const LabelBatch& labels, size_t i, const float* pr
 }
 
 void Quantiser::SortEntries(LabelCodes* codes) const {
-  const bool by_id = places_->empty();
-  const unsigned place_bits = BitWidth(params_.num_classes - 1);
-  std::vector<uint64_t> keys, spare;  // place | entry, which makes equal places differ
-  std::vector<uint32_t> ids, tie_ranks;
-  std::vector<uint16_t> values;
+  const uint32_t* const places = places_->empty() ? nullptr : places_->data();
+  Ranker ranker(BitWidth(params_.num_classes - 1));
+  std::vector<uint32_t> spare;
+  std::vector<uint16_t> spare_values;
   for (size_t i = 0; i < codes->size(); ++i) {
     const size_t first = codes->offsets[i];
-    keys.resize(codes->offsets[i + 1] - first);
+    const size_t count = codes->offsets[i + 1] - first;
+    uint32_t* const ids = codes->ids.data() + first;
+    uint32_t* const keys = ranker.Keys(count);
     bool ascending = true;
-    uint64_t last = 0;
-    for (size_t entry = 0; entry < keys.size(); ++entry) {
-      const uint32_t id = codes->ids[first + entry];
-      const uint64_t key = uint64_t{by_id ? id : (*places_)[id]} << 32 | entry;
-      ascending = ascending && (entry == 0 || key >> 32 > last);
-      last = key >> 32;
-      keys[entry] = key;
+    for (size_t entry = 0; entry < count; ++entry) {
+      keys[entry] = places ? places[ids[entry]] : ids[entry];
+      ascending &= entry == 0 || keys[entry] > keys[entry - 1];
     }
     if (ascending) continue;
-    SortByHighHalf(&keys, &spare, place_bits);
-    const auto arrange = [&](auto* column, auto* unsorted) {
-      unsorted->assign(column->data() + first, column->data() + first + keys.size());
-      for (size_t entry = 0; entry < keys.size(); ++entry) {
-        (*column)[first + entry] = (*unsorted)[static_cast<uint32_t>(keys[entry])];
-      }
-    };
-    arrange(&codes->ids, &ids);
-    arrange(&codes->values, &values);
-    if (!codes->tie_ranks.empty()) arrange(&codes->tie_ranks, &tie_ranks);
-    for (size_t entry = 1; entry < keys.size(); ++entry) {
-      if (keys[entry] >> 32 != keys[entry - 1] >> 32) continue;
-      Fail(ErrorCode::kInvalidArgument, "label {}: class id {} comes twice", i, codes->ids[first + entry]);
+    if (!ranker.Rank()) {
+      std::sort(ids, ids + count);
+      Fail(ErrorCode::kInvalidArgument, "label {}: class id {} comes twice", i, *std::adjacent_find(ids, ids + count));
     }
+    const auto arrange = [&](auto* column, auto* unsorted) {
+      unsorted->assign(column->data() + first, column->data() + first + count);
+      for (size_t entry = 0; entry < count; ++entry) (*column)[first + ranker[entry]] = (*unsorted)[entry];
+    };
+    arrange(&codes->ids, &spare);
+    arrange(&codes->values, &spare_values);
+    if (!codes->tie_ranks.empty()) arrange(&codes->tie_ranks, &spare);
   }
 }
 
@@ -257,7 +298,7 @@ LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl
   CheckColumns(labels);
   CheckLabels(labels);
   std::vector<float> probs(labels.num_entries());
-  for (size_t entry = 0; entry < probs.size(); ++entry) probs[entry] = FastExp(labels.log_probs[entry]);
+  ExpAll(labels.log_probs.data(), probs.size(), probs.data());
 
   LabelCodes codes;
   codes.offsets = labels.offsets;

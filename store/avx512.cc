@@ -1,4 +1,4 @@
-#include "wide_walk.h"
+#include "avx512.h"
 
 #include <algorithm>
 #include <bit>
@@ -124,7 +124,7 @@ DECANT_WIDE inline void StepGroups(const Source& source, uint64_t step_number, G
 
 }  // namespace
 
-bool HasWideWalk() {
+bool HasAvx512() {
   static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2");
@@ -207,19 +207,36 @@ DECANT_WIDE bool PlaceEntriesWide(const Placement& placement, const WalkEntry* e
   return beyond == 0;
 }
 
+DECANT_WIDE void CountSmallerWide(const uint32_t* keys, size_t num_keys, uint32_t* ranks) {
+  const __m512i one = _mm512_set1_epi32(1);
+  for (size_t begin = 0; begin < num_keys; begin += kRankedAtOnce) {
+    const __m512i low = Load(keys + begin), high = Load(keys + begin + 16);
+    __m512i low_ranks = _mm512_setzero_si512(), high_ranks = _mm512_setzero_si512();
+    for (size_t i = 0; i < num_keys; ++i) {
+      const __m512i key = _mm512_set1_epi32(static_cast<int32_t>(keys[i]));
+      low_ranks = _mm512_mask_add_epi32(low_ranks, _mm512_cmplt_epu32_mask(key, low), low_ranks, one);
+      high_ranks = _mm512_mask_add_epi32(high_ranks, _mm512_cmplt_epu32_mask(key, high), high_ranks, one);
+    }
+    _mm512_storeu_si512(ranks + begin, low_ranks);
+    _mm512_storeu_si512(ranks + begin + 16, high_ranks);
+  }
+}
+
 }  // namespace decant
 
 #else
 
 namespace decant {
 
-bool HasWideWalk() {
+bool HasAvx512() {
   return false;
 }
 void ReadEntriesWide(const BitReader&, const std::vector<EntryDecoder>&, std::span<Walk>, std::vector<WalkEntry>*) {}
 bool PlaceEntriesWide(const Placement&, const WalkEntry*, uint32_t*, uint16_t*) {
   return false;
 }
+
+void CountSmallerWide(const uint32_t*, size_t, uint32_t*) {}
 
 }  // namespace decant
 #endif

@@ -8,14 +8,12 @@
 
 namespace decant {
 
-// The same walk with AVX-512: up to kWideLanes labels at once, eight in a register. What it reads is what ReadEntries()
-// reads.
+// What AVX-512 makes faster. Each function does what its plain namesake does, and must not be called on a processor
+// that has not the instructions.
+bool HasAvx512();
+
+// ReadEntries() of up to kWideLanes labels, eight in a register. `entries` becomes [steps][kWideLanes].
 inline constexpr size_t kWideLanes = 32;
-
-// Whether this processor can.
-bool HasWideWalk();
-
-// `entries` becomes [steps][kWideLanes].
 void ReadEntriesWide(const BitReader& reader, const std::vector<EntryDecoder>& decoders, std::span<Walk> walks,
                      std::vector<WalkEntry>* entries);
 
@@ -31,5 +29,9 @@ struct Placement {
 };
 // `entries` is the label's first of [steps][kWideLanes]. False when a drop is beyond the floor.
 bool PlaceEntriesWide(const Placement& placement, const WalkEntry* entries, uint32_t* ids, uint16_t* values);
+
+// CountSmaller() of `keys` that are padded with the largest number to a whole number of kRankedAtOnce.
+inline constexpr size_t kRankedAtOnce = 32;
+void CountSmallerWide(const uint32_t* keys, size_t num_keys, uint32_t* ranks);
 
 }  // namespace decant
