@@ -42,13 +42,13 @@ template <unsigned kMantissaBits>
 DECANT_WIDE inline Number NumberIn(__m512i window, __m512i entry) {
   const __m512i byte_mask = Set(0xff);
   const __m512i symbol = _mm512_and_si512(entry, byte_mask);
-  const __m512i length = _mm512_and_si512(_mm512_srli_epi64(entry, 8), byte_mask);
+  const __m512i width = _mm512_and_si512(_mm512_srli_epi64(entry, 8), byte_mask);
   const __m512i plain_bits = _mm512_subs_epu8(_mm512_srli_epi64(symbol, kMantissaBits), Set(1));
   const __m512i mantissa = _mm512_sub_epi64(symbol, _mm512_slli_epi64(plain_bits, kMantissaBits));
   const __m512i above = _mm512_sllv_epi64(Set(~uint64_t{0}), plain_bits);
-  const __m512i plain = _mm512_andnot_si512(above, _mm512_srlv_epi64(window, length));
+  const __m512i plain = _mm512_andnot_si512(above, _mm512_srlv_epi64(window, _mm512_sub_epi64(width, plain_bits)));
   return {.value = _mm512_or_si512(_mm512_sllv_epi64(mantissa, plain_bits), plain),
-          .width = _mm512_add_epi64(length, plain_bits),
+          .width = width,
           .symbol = symbol};
 }
 
@@ -99,7 +99,7 @@ DECANT_WIDE inline void StepGroups(const Source& source, uint64_t step_number, G
     distance[g] = _mm512_add_epi64(_mm512_add_epi64(groups[g].distance, one), gap.value);
     width[g] = gap.width;
     window[g] = _mm512_srlv_epi64(window[g], gap.width);
-    rare[g] = _mm512_cmpge_epu64_mask(gap.symbol, Set(kFirstRareGap));
+    rare[g] = _mm512_cmpge_epu64_mask(gap.symbol, Set(kGapRanges.first_rare));
   }
 #pragma GCC unroll 8
   for (size_t g = 0; g < kGroups; ++g) {
@@ -107,7 +107,7 @@ DECANT_WIDE inline void StepGroups(const Source& source, uint64_t step_number, G
     const __m512i index = _mm512_or_si512(table[g], _mm512_and_si512(window[g], index_mask));
     const Number drop =
         NumberIn<4>(window[g], _mm512_cvtepu32_epi64(_mm512_i64gather_epi32(index, value_decoders, sizeof(uint16_t))));
-    rare[g] |= _mm512_cmpge_epu64_mask(drop.symbol, Set(kFirstRareCode));
+    rare[g] |= _mm512_cmpge_epu64_mask(drop.symbol, Set(kCodeRanges.first_rare));
     const __m512i low = _mm512_and_si512(distance[g], Set(0xffffffff));
     WalkEntry* const to = entries + kGroupLanes * g;
     _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi64(drop.value, 32)));

@@ -37,25 +37,24 @@ inline constexpr unsigned kNumCodeSymbols = 224;
 inline constexpr unsigned kNumGapSymbols = 240;
 
 // What a symbol stands for: numbers from `base` on, told apart by plain bits.
-struct SymbolRange {
-  uint32_t base = 0;
-  uint32_t plain_bits = 0;
+struct SymbolRanges {
+  std::array<uint32_t, kNumSymbols> base;
+  PlainBits plain_bits;
+  unsigned first_rare;  // symbols from here on, the escape among them, are read apart from the others
 };
-using SymbolRanges = std::array<SymbolRange, kNumSymbols>;
 
 template <typename B>
-constexpr SymbolRanges MakeRanges(unsigned num_symbols) {
-  SymbolRanges ranges;
-  ranges.fill({0xffffffff, 0});  // symbols that no number has, and more than any number can be
-  for (unsigned symbol = 0; symbol < num_symbols; ++symbol) ranges[symbol] = {B::Base(symbol), B::ExtraBits(symbol)};
+constexpr SymbolRanges MakeRanges(unsigned num_symbols, unsigned first_rare) {
+  SymbolRanges ranges{.first_rare = first_rare};
+  for (unsigned symbol = 0; symbol < kNumSymbols; ++symbol) {
+    // A symbol that no number has stands for more than any number can be.
+    ranges.base[symbol] = symbol < num_symbols ? B::Base(symbol) : 0xffffffff;
+    ranges.plain_bits[symbol] = static_cast<uint8_t>(symbol < num_symbols ? B::ExtraBits(symbol) : 0);
+  }
   return ranges;
 }
-// Symbols from here on are read apart from the others: escapes, and gaps of so many plain bits that no value fits
-// into a window beside them.
-inline constexpr unsigned kFirstRareCode = kNumCodeSymbols;
-inline constexpr unsigned kFirstRareGap = 208;
-
-inline constexpr SymbolRanges kCodeRanges = MakeRanges<CodeBucket>(kNumCodeSymbols);
-inline constexpr SymbolRanges kGapRanges = MakeRanges<GapBucket>(kNumGapSymbols);
+inline constexpr SymbolRanges kCodeRanges = MakeRanges<CodeBucket>(kNumCodeSymbols, kNumCodeSymbols);
+// Gaps of 25 plain bits and more do not fit into a window with a value beside them.
+inline constexpr SymbolRanges kGapRanges = MakeRanges<GapBucket>(kNumGapSymbols, 208);
 
 }  // namespace decant

@@ -80,12 +80,12 @@ HuffmanEncoder::HuffmanEncoder(const CodeLengths& lengths) {
   }
 }
 
-void FillDecodeTable(const CodeLengths& lengths, DecodeTable* table) {
+void FillDecodeTable(const CodeLengths& lengths, const PlainBits& plain_bits, DecodeTable* table) {
   const auto words = CodeWords(lengths);
   for (unsigned symbol = 0; symbol < kNumSymbols; ++symbol) {
     if (lengths[symbol] == 0) continue;
     for (uint32_t index = words[symbol]; index < table->size(); index += 1u << lengths[symbol]) {
-      (*table)[index] = static_cast<uint16_t>(symbol | lengths[symbol] << 8);
+      (*table)[index] = static_cast<uint16_t>(symbol | (lengths[symbol] + plain_bits[symbol]) << 8);
     }
   }
 }

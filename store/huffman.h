@@ -39,8 +39,9 @@ class HuffmanEncoder {
   std::array<Code, kNumSymbols> codes_{};  // escapes included
 };
 
-// By the next kMaxCodeBits bits: the symbol (8 bits) and its code's length (8 bits).
+// By the next kMaxCodeBits bits: the symbol (8 bits), and the bits of its code and of the plain bits after it (8 bits).
 using DecodeTable = std::array<uint16_t, 1u << kMaxCodeBits>;
-void FillDecodeTable(const CodeLengths& lengths, DecodeTable* table);
+using PlainBits = std::array<uint8_t, kNumSymbols>;  // by symbol
+void FillDecodeTable(const CodeLengths& lengths, const PlainBits& plain_bits, DecodeTable* table);
 
 }  // namespace decant

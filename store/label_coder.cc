@@ -15,18 +15,24 @@ std::vector<HuffmanEncoder> Encoders(const auto& lengths) {
   return {lengths.begin(), lengths.end()};
 }
 
-std::vector<DecodeTable> Decoders(const auto& lengths) {
-  std::vector<DecodeTable> tables(lengths.size());
-  for (size_t i = 0; i < tables.size(); ++i) FillDecodeTable(lengths[i], &tables[i]);
-  return tables;
+const SymbolRanges& RangesOf(size_t kind) {
+  return kind == CodecTables::kCount || kind == CodecTables::kNumAbove ? kGapRanges : kCodeRanges;
+}
+
+std::vector<DecodeTable> KindDecoders(const CodecTables& tables) {
+  std::vector<DecodeTable> decoders(CodecTables::kNumKinds);
+  for (size_t kind = 0; kind < decoders.size(); ++kind) {
+    FillDecodeTable(tables.kinds[kind], RangesOf(kind).plain_bits, &decoders[kind]);
+  }
+  return decoders;
 }
 
 // The last context stands for all after it, for distances that only damage leads to.
 std::vector<EntryDecoder> EntryDecoders(const CodecTables& tables) {
   std::vector<EntryDecoder> decoders(tables.gaps.size());
   for (size_t context = 0; context < decoders.size(); ++context) {
-    FillDecodeTable(tables.gaps[context], &decoders[context].gap);
-    FillDecodeTable(tables.values[context], &decoders[context].value);
+    FillDecodeTable(tables.gaps[context], kGapRanges.plain_bits, &decoders[context].gap);
+    FillDecodeTable(tables.values[context], kCodeRanges.plain_bits, &decoders[context].value);
   }
   decoders.resize(kNumDistanceContexts, decoders.back());
   return decoders;
@@ -85,7 +91,7 @@ LabelCoder::LabelCoder(const CodecParams& params, const CodecTables& tables)
       kind_encoders_(Encoders(tables.kinds)),
       gap_encoders_(Encoders(tables.gaps)),
       value_encoders_(Encoders(tables.values)),
-      kind_decoders_(Decoders(tables.kinds)),
+      kind_decoders_(KindDecoders(tables)),
       entry_decoders_(EntryDecoders(tables)) {
   for (uint32_t place = 0; place < class_order_.size(); ++place) places_[class_order_[place]] = place;
 }
@@ -103,12 +109,12 @@ void LabelCoder::Encode(const LabelCodes& codes, size_t index, const uint32_t* p
 }
 
 bool LabelCoder::GetCode(const BitReader& reader, CodecTables::Kind kind, uint64_t* position, uint32_t* code) const {
-  *code = decant::GetCode(reader, kind_decoders_[kind], position);
+  *code = GetNumber(reader, kind_decoders_[kind], kCodeRanges, position);
   return *code <= 0xffff;
 }
 
 uint32_t LabelCoder::GetAmount(const BitReader& reader, CodecTables::Kind kind, uint64_t* position) const {
-  return decant::GetAmount(reader, kind_decoders_[kind], position);
+  return GetNumber(reader, kind_decoders_[kind], kGapRanges, position);
 }
 
 bool LabelCoder::ReadFields(const BitReader& reader, const Source& source, Fields* fields, Walk* walk,

@@ -33,30 +33,25 @@ template <bool kInside>
   const EntryDecoder& decoder = source.decoders[DistanceContext(lane->distance)];
   uint64_t window = peek();
   const uint32_t gap = decoder.gap[window & kIndexMask];
-  const unsigned gap_symbol = gap & 0xff;
-  if (gap_symbol >= kFirstRareGap) [[unlikely]] {
+  if ((gap & 0xff) >= kGapRanges.first_rare) [[unlikely]] {
     const RareNumber number = GetRareNumber(source.reader, kGapRanges, gap, lane->position);
     lane->distance += uint64_t{1} + number.value;
     lane->position = number.end;
     window = peek();
   } else {
-    const SymbolRange range = kGapRanges[gap_symbol];
-    lane->distance += 1 + range.base + LowBits(window >> (gap >> 8), range.plain_bits);
-    const unsigned width = (gap >> 8) + range.plain_bits;
-    lane->position += width;
-    window >>= width;  // 57 bits hold a gap of 10 + 24 and a value of 10 + 12
+    lane->distance += 1 + NumberIn(window, gap, kGapRanges);
+    lane->position += gap >> 8;
+    window >>= gap >> 8;  // 57 bits hold a gap of 10 + 24 and a value of 10 + 12
   }
   const uint32_t value = decoder.value[window & kIndexMask];
-  const unsigned value_symbol = value & 0xff;
   entry->distance = static_cast<uint32_t>(lane->distance);
-  if (value_symbol >= kFirstRareCode) [[unlikely]] {
+  if ((value & 0xff) >= kCodeRanges.first_rare) [[unlikely]] {
     const RareNumber number = GetRareNumber(source.reader, kCodeRanges, value, lane->position);
     entry->drop = number.value;
     lane->position = number.end;
   } else {
-    const SymbolRange range = kCodeRanges[value_symbol];
-    entry->drop = range.base + static_cast<uint32_t>(LowBits(window >> (value >> 8), range.plain_bits));
-    lane->position += (value >> 8) + range.plain_bits;
+    entry->drop = NumberIn(window, value, kCodeRanges);
+    lane->position += value >> 8;
   }
 }
 
@@ -93,17 +88,21 @@ DECANT_CLONES("bmi2")
 void StepLane(const Source& source_in_memory, size_t num_steps, Lane* lane_in_memory, WalkEntry* entries) {
   const Source source = source_in_memory;
   Lane lane = *lane_in_memory;
-  for (size_t step = 0; step < num_steps; ++step) Step<false>(source, &lane, entries + step * kNumLanes);
+  if (lane.position + num_steps * kMostEntryBits <= source.reader.num_bits()) {
+    for (size_t step = 0; step < num_steps; ++step) Step<true>(source, &lane, entries + step * kNumLanes);
+  } else {
+    for (size_t step = 0; step < num_steps; ++step) Step<false>(source, &lane, entries + step * kNumLanes);
+  }
   *lane_in_memory = lane;
 }
 
 }  // namespace
 
 RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t entry, uint64_t position) {
-  position += entry >> 8;
   unsigned symbol = entry & 0xff;
+  position += (entry >> 8) - ranges.plain_bits[symbol];
   if (symbol == kEscape) symbol = reader.Get(&position, 8);
-  const uint32_t value = ranges[symbol].base + reader.Get(&position, ranges[symbol].plain_bits);
+  const uint32_t value = ranges.base[symbol] + reader.Get(&position, ranges.plain_bits[symbol]);
   return {position, value};
 }
 

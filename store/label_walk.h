@@ -55,26 +55,24 @@ struct RareNumber {
 };
 [[gnu::cold]] RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t entry, uint64_t position);
 
+// The number whose entry in a table is `entry`, not a rare one, of the bits from its code on.
+inline uint32_t NumberIn(uint64_t window, uint32_t entry, const SymbolRanges& ranges) {
+  const unsigned plain_bits = ranges.plain_bits[entry & 0xff];
+  return ranges.base[entry & 0xff] + static_cast<uint32_t>(LowBits(window >> ((entry >> 8) - plain_bits), plain_bits));
+}
+
 // Reads one number and moves on.
-template <unsigned kFirstRare>
-uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges,
-                   uint64_t* position) {
+inline uint32_t GetNumber(const BitReader& reader, const DecodeTable& decoder, const SymbolRanges& ranges,
+                          uint64_t* position) {
   const uint64_t window = reader.Peek(*position);
   const uint32_t entry = decoder[window & kIndexMask];
-  if ((entry & 0xff) >= kFirstRare) [[unlikely]] {
+  if ((entry & 0xff) >= ranges.first_rare) [[unlikely]] {
     const RareNumber number = GetRareNumber(reader, ranges, entry, *position);
     *position = number.end;
     return number.value;
   }
-  const SymbolRange range = ranges[entry & 0xff];
-  *position += (entry >> 8) + range.plain_bits;
-  return range.base + static_cast<uint32_t>(LowBits(window >> (entry >> 8), range.plain_bits));
-}
-inline uint32_t GetCode(const BitReader& reader, const DecodeTable& decoder, uint64_t* position) {
-  return GetNumber<kFirstRareCode>(reader, decoder, kCodeRanges, position);
-}
-inline uint32_t GetAmount(const BitReader& reader, const DecodeTable& decoder, uint64_t* position) {
-  return GetNumber<kFirstRareGap>(reader, decoder, kGapRanges, position);
+  *position += entry >> 8;
+  return NumberIn(window, entry, ranges);
 }
 
 }  // namespace decant

@@ -49,10 +49,10 @@ TEST(BucketTest, ValuesArePinned) {
 // A reader then finds them out of every range.
 TEST(BucketTest, SymbolsWithoutNumbersStandForTheLargest) {
   for (unsigned symbol = kNumCodeSymbols; symbol < kNumSymbols; ++symbol) {
-    EXPECT_EQ(kCodeRanges[symbol].base, 0xffffffff);
+    EXPECT_EQ(kCodeRanges.base[symbol], 0xffffffff);
   }
   for (unsigned symbol = kNumGapSymbols; symbol < kNumSymbols; ++symbol) {
-    EXPECT_EQ(kGapRanges[symbol].base, 0xffffffff);
+    EXPECT_EQ(kGapRanges.base[symbol], 0xffffffff);
   }
 }
 

@@ -118,15 +118,15 @@ TEST(HuffmanTest, CodesArePinned) {
   EXPECT_EQ(encoder[7].length, 11u) << "an escape and 8 bits";
 }
 
-TEST(HuffmanTest, TableTellsSymbolAndLength) {
+TEST(HuffmanTest, TableTellsSymbolAndWidth) {
   CodeLengths lengths{};
   lengths[0] = 1;
   lengths[32] = 2;
   lengths[kEscape] = 2;
   DecodeTable table{};
-  FillDecodeTable(lengths, &table);
+  FillDecodeTable(lengths, kCodeRanges.plain_bits, &table);
   EXPECT_EQ(table[0b0], 1u << 8);
-  EXPECT_EQ(table[0b01], 32u | 2u << 8);
+  EXPECT_EQ(table[0b01], 32u | 3u << 8) << "32 and 33 share a symbol and are told apart by a plain bit";
   EXPECT_EQ(table[0b11], kEscape | 2u << 8);
   EXPECT_EQ(std::count(table.begin(), table.end(), 0u), 0) << "every input has an entry";
 }
