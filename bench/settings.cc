@@ -72,7 +72,7 @@ BenchmarkSetting MakeSetting(const std::string& name, const std::string& variant
           .teacher = MakeImageTeacher(params),
           .num_labels = 16384,
           .num_calibration_labels = 32768,
-          .delta = 1.0 / 14,
+          .delta = 1.0 / 16,
           .graded_delta = 1.0 / 192};
 }
 

@@ -108,12 +108,14 @@ void LabelCoder::Encode(const LabelCodes& codes, size_t index, const uint32_t* p
   writer->End(sink.cursor);
 }
 
-bool LabelCoder::GetCode(const BitReader& reader, CodecTables::Kind kind, uint64_t* position, uint32_t* code) const {
+[[gnu::always_inline]] inline bool LabelCoder::GetCode(const BitReader& reader, CodecTables::Kind kind,
+                                                       uint64_t* position, uint32_t* code) const {
   *code = GetNumber(reader, kind_decoders_[kind], kCodeRanges, position);
   return *code <= 0xffff;
 }
 
-uint32_t LabelCoder::GetAmount(const BitReader& reader, CodecTables::Kind kind, uint64_t* position) const {
+[[gnu::always_inline]] inline uint32_t LabelCoder::GetAmount(const BitReader& reader, CodecTables::Kind kind,
+                                                             uint64_t* position) const {
   return GetNumber(reader, kind_decoders_[kind], kGapRanges, position);
 }
 
