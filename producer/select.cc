@@ -74,7 +74,7 @@ void LabelSelector::Sample(const SelectedView& view) {
   size_t head = 0;
   for (; head + 1 < params_.k; ++head) {
     const double prob = probs_[ids_[head]];
-    if (prob * static_cast<double>(params_.k - head) < rest) break;
+    if (prob == 0 || prob * static_cast<double>(params_.k - head) < rest) break;
     rest -= prob;
   }
   std::vector<bool> certain(params_.num_classes);

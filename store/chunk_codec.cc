@@ -110,6 +110,11 @@ class ChunkParts {
   // How many entries so many labels have at most; 0 when only they know.
   size_t MostEntries(size_t count) const { return uint64_t{fixed_count_} * 2 <= min_bits_ ? count * fixed_count_ : 0; }
 
+  // Where a label is.
+  LabelCoder::Source SourceOf(size_t index) const {
+    const uint64_t begin = LabelBegin(index);
+    return {.begin = begin, .end = begin + min_bits_ + lengths_[index], .fixed_count = fixed_count_};
+  }
   // Where the labels [begin, end) are.
   std::vector<LabelCoder::Source> Sources(size_t begin, size_t end) const {
     std::vector<LabelCoder::Source> sources(end - begin);
@@ -324,17 +329,23 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
 }
 
 LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
-  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"), "chunk");
   LabelCodes codes;
+  DecodeSample(place, record, index, &codes);
+  return codes;
+}
+
+void ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index, LabelCodes* codes) const {
+  const ChunkParts parts(impl_->params, place, RecordPayload(RecordMagic::kChunk, record, "chunk"), "chunk");
+  codes->Clear();
   if (impl_->params.windows) {
     const uint32_t first = parts.windows()[index];
-    impl_->DecodeLabels(parts, parts.Sources(first, parts.windows()[index + 1]), first, &codes);
-    codes.windows = {0, static_cast<uint32_t>(codes.size())};
-    codes.window_hashes = {parts.WindowHash(index)};
+    impl_->DecodeLabels(parts, parts.Sources(first, parts.windows()[index + 1]), first, codes);
+    codes->windows = {0, static_cast<uint32_t>(codes->size())};
+    codes->window_hashes = {parts.WindowHash(index)};
   } else {
-    impl_->DecodeLabels(parts, parts.Sources(index, index + 1), index, &codes);
+    const LabelCoder::Source source = parts.SourceOf(index);
+    impl_->DecodeLabels(parts, {&source, 1}, index, codes);
   }
-  return codes;
 }
 
 }  // namespace decant

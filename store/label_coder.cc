@@ -218,7 +218,7 @@ size_t LabelCoder::Decode(const BitReader& reader, std::span<const Source> sourc
   const size_t num_lanes = sources.size() >= 2 * kNumLanes && HasAvx512() ? kWideLanes : kNumLanes;
   std::array<Fields, kWideLanes> fields;
   std::array<Walk, kWideLanes> walks;
-  std::vector<WalkEntry> entries;
+  thread_local std::vector<WalkEntry> entries;  // of this thread's labels, one call after the other
   for (size_t begin = 0; begin < sources.size(); begin += num_lanes) {
     const size_t count = std::min(num_lanes, sources.size() - begin);
     for (size_t i = 0; i < count; ++i) {

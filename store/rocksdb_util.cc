@@ -119,7 +119,7 @@ rocksdb::Options StoreOptions(size_t cache_bytes) {
   rocksdb::BlockBasedTableOptions table;
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
-  table.block_size = 32 << 10;
+  table.block_size = 4 << 10;  // most chunks, and so the trailers too, have blocks of their own
   // Few shards: a chunk is a block of up to hundreds of KiB, and one that is larger than its shard is never kept.
   constexpr int kShardBits = 2;
   table.block_cache = rocksdb::NewLRUCache(cache_bytes, kShardBits);

@@ -71,6 +71,7 @@ struct StoreReader::Impl {
   // The record of a chunk, in RocksDB's memory.
   void Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record);
   ChunkPlace Place(uint32_t epoch, uint64_t chunk) const;
+  void ReadSample(uint32_t epoch, uint64_t position, LabelCodes* codes);
 
   std::string path;
   ReaderOptions options;
@@ -234,20 +235,26 @@ SampleKeys StoreReader::ReadSampleKeys() const {
 }
 
 void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature) const {
-  const LabelCodes codes = ReadSampleCodes(epoch, position);
+  thread_local LabelCodes codes;  // allocating its columns would take as long as decoding them
+  impl_->ReadSample(epoch, position, &codes);
   impl_->codec->Dequantise(codes, 0, codes.size(), labels, temperature);
 }
 
 LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {
-  const uint32_t chunk_size = impl_->schema->layout.chunk_size;
-  if (position >= impl_->schema->layout.num_samples) {
-    Fail(ErrorCode::kInvalidArgument, "{}: position {} is not below {}", impl_->path, position,
-         impl_->schema->layout.num_samples);
+  LabelCodes codes;
+  impl_->ReadSample(epoch, position, &codes);
+  return codes;
+}
+
+void StoreReader::Impl::ReadSample(uint32_t epoch, uint64_t position, LabelCodes* codes) {
+  const Layout& layout = schema->layout;
+  if (position >= layout.num_samples) {
+    Fail(ErrorCode::kInvalidArgument, "{}: position {} is not below {}", path, position, layout.num_samples);
   }
-  const ChunkPlace place = impl_->Place(epoch, position / chunk_size);
+  const ChunkPlace place = Place(epoch, position / layout.chunk_size);
   rocksdb::PinnableSlice record;
-  impl_->Record(epoch, place.chunk, &record);
-  return impl_->codec->DecodeSample(place, record.ToStringView(), position % chunk_size);
+  Record(epoch, place.chunk, &record);
+  codec->DecodeSample(place, record.ToStringView(), position % layout.chunk_size, codes);
 }
 
 }  // namespace decant

@@ -75,7 +75,9 @@ Ledger ReadLedger(const Database& database, const Layout& layout, const ExpiredE
     const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
     std::vector<std::string> values;
     const std::vector<rocksdb::ColumnFamilyHandle*> families(keys.size(), database.labels);
-    const auto statuses = database.db->MultiGet({}, families, slices, &values);
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;  // trailers are read once, and the cache is for labels
+    const auto statuses = database.db->MultiGet(options, families, slices, &values);
     for (size_t i = 0; i < wanted.size(); ++i) {
       if (statuses[i].IsNotFound()) continue;
       CheckStatus(statuses[i], "read the ledger of", path);

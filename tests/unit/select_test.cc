@@ -153,5 +153,153 @@ TEST(TopKSelectorTest, RejectsArgumentsOutOfRange) {
       FailsWith(code, "expected 3 logits, found 2"));
 }
 
+LabelBatch SelectWith(const CodecParams& params, const Selection& selection, const std::vector<float>& logits,
+                      const SelectedView& view = {}, uint64_t seed = 1) {
+  LabelSelector selector(params, selection, seed);
+  LabelBatch labels;
+  selector.Append(logits, view, &labels);
+  return labels;
+}
+
+// softmax is 0.4, 0.3, 0.2, 0.06, 0.04 in another order.
+const std::vector<float> kFiveLogits = {std::log(0.06f), std::log(0.4f), std::log(0.04f), std::log(0.2f),
+                                        std::log(0.3f)};
+
+TEST(TopPSelectionTest, ListsTheFewestThatHaveTheMass) {
+  const auto select = [](double p, uint32_t k) {
+    return SelectWith({.num_classes = 5, .k = k}, {.kind = Selection::kTopP, .p = p}, kFiveLogits);
+  };
+  EXPECT_EQ(select(0.1, 5).ids, (std::vector<uint32_t>{1}));
+  EXPECT_EQ(select(0.41, 5).ids, (std::vector<uint32_t>{1, 4}));
+  EXPECT_EQ(select(0.69, 5).ids, (std::vector<uint32_t>{1, 4}));
+  EXPECT_EQ(select(0.8, 5).ids, (std::vector<uint32_t>{1, 3, 4}));
+  EXPECT_EQ(select(1, 5).ids.size(), 5u);
+  const LabelBatch capped = select(0.95, 2);
+  EXPECT_EQ(capped.ids, (std::vector<uint32_t>{1, 4})) << "at most k";
+  EXPECT_NEAR(capped.tail_mass[0], 0.3, 1e-6);
+}
+
+class SampleSelectionTest : public testing::Test {
+ protected:
+  static constexpr uint32_t kClasses = 60, kEntries = 12;
+  static constexpr Selection kSampled = {.kind = Selection::kSample};
+
+  LabelBatch Draw(uint64_t sample_id, uint32_t epoch = 0, uint64_t seed = 1) const {
+    return SelectWith(params_, kSampled, logits_, {.epoch = epoch, .sample_id = sample_id}, seed);
+  }
+  std::vector<double> Probs() const {
+    std::vector<double> probs;
+    for (const float logit : logits_) probs.push_back(std::exp(double{logit}));
+    const double total = std::accumulate(probs.begin(), probs.end(), 0.0);
+    for (double& prob : probs) prob /= total;
+    return probs;
+  }
+
+  std::mt19937 bits_{7};
+  const std::vector<float> logits_ = RandomLogits(kClasses, 6, bits_);
+  const CodecParams params_ = {.num_classes = kClasses, .k = kEntries};
+};
+
+TEST_F(SampleSelectionTest, DrawsKClassesWhoseProbabilitiesSumTo1) {
+  for (uint64_t sample_id = 0; sample_id < 200; ++sample_id) {
+    const LabelBatch label = Draw(sample_id);
+    ASSERT_EQ(label.ids.size(), kEntries);
+    EXPECT_TRUE(std::is_sorted(label.ids.begin(), label.ids.end()));
+    EXPECT_EQ(std::adjacent_find(label.ids.begin(), label.ids.end()), label.ids.end());
+    double mass = 0;
+    for (const float log_prob : label.log_probs) mass += std::exp(double{log_prob});
+    EXPECT_NEAR(mass, 1, 1e-6);
+    EXPECT_EQ(label.tail_mass[0], 0);
+  }
+}
+
+// A class is listed with probability p / t and then stands for t, so that its mean is p; those above t are exact.
+TEST_F(SampleSelectionTest, IsUnbiased) {
+  constexpr int kDraws = 20'000;
+  std::vector<double> sum(kClasses), sum_of_squares(kClasses);
+  for (int draw = 0; draw < kDraws; ++draw) {
+    const LabelBatch label = Draw(static_cast<uint64_t>(draw));
+    for (size_t entry = 0; entry < label.ids.size(); ++entry) {
+      const double prob = std::exp(double{label.log_probs[entry]});
+      sum[label.ids[entry]] += prob;
+      sum_of_squares[label.ids[entry]] += prob * prob;
+    }
+  }
+  const std::vector<double> probs = Probs();
+  for (uint32_t id = 0; id < kClasses; ++id) {
+    const double mean = sum[id] / kDraws;
+    const double error = std::sqrt(std::max(0.0, sum_of_squares[id] / kDraws - mean * mean) / kDraws);
+    EXPECT_NEAR(mean, probs[id], 5 * error + 1e-6) << "class " << id;
+  }
+}
+
+// Every class has min(p, t) / t chances with one threshold t for all, which is what makes the variance least.
+TEST_F(SampleSelectionTest, AllDrawnClassesShareOneThreshold) {
+  const std::vector<double> probs = Probs();
+  const LabelBatch label = Draw(3);
+  double threshold = 0;
+  for (size_t entry = 0; entry < kEntries; ++entry) {
+    const double prob = std::exp(double{label.log_probs[entry]});
+    if (std::abs(prob - probs[label.ids[entry]]) < 1e-6) continue;  // listed for certain
+    EXPECT_LT(probs[label.ids[entry]], prob);
+    if (threshold != 0) {
+      EXPECT_NEAR(prob, threshold, 1e-6);
+    }
+    threshold = prob;
+  }
+  ASSERT_GT(threshold, 0);
+  for (uint32_t id = 0; id < kClasses; ++id) {
+    if (probs[id] <= threshold) continue;
+    EXPECT_TRUE(std::binary_search(label.ids.begin(), label.ids.end(), id)) << id;
+  }
+}
+
+TEST_F(SampleSelectionTest, IsAFunctionOfSeedEpochAndSample) {
+  EXPECT_EQ(Draw(5).ids, Draw(5).ids);
+  int different = 0;
+  for (uint64_t sample_id = 0; sample_id < 20; ++sample_id) {
+    different += Draw(sample_id).ids != Draw(sample_id, 1).ids;
+    different += Draw(sample_id).ids != Draw(sample_id, 0, 2).ids;
+    different += Draw(sample_id).ids != Draw(sample_id + 1).ids;
+  }
+  EXPECT_GT(different, 50);
+}
+
+TEST_F(SampleSelectionTest, AllClassesAreTheDistributionItself) {
+  const LabelBatch label = SelectWith({.num_classes = kClasses, .k = kClasses}, kSampled, logits_);
+  const std::vector<double> probs = Probs();
+  ASSERT_EQ(label.ids.size(), kClasses);
+  for (uint32_t id = 0; id < kClasses; ++id) EXPECT_NEAR(std::exp(double{label.log_probs[id]}), probs[id], 1e-6);
+}
+
+// A class of probability 0 cannot be drawn.
+TEST_F(SampleSelectionTest, ListsFewerWhereFewerArePossible) {
+  std::vector<float> logits(kClasses, -2000);
+  logits[3] = 1;
+  logits[9] = 0;
+  EXPECT_EQ(SelectWith(params_, kSampled, logits).ids, (std::vector<uint32_t>{3, 9}));
+}
+
+TEST(LabelSelectorTest, AddsTheColumnsThatTheStoreHas) {
+  const LabelBatch label = SelectWith({.num_classes = 5, .k = 2, .temperatures = {1, 2, 4}, .true_label = true}, {},
+                                      kFiveLogits, {.true_class = 3});
+  EXPECT_NEAR(label.true_log_probs.at(0), std::log(0.2), 1e-6);
+  ASSERT_EQ(label.other_tails.size(), 2u);
+  for (const auto& [tail, temperature] : {std::pair(label.other_tails[0], 2), std::pair(label.other_tails[1], 4)}) {
+    double listed = 0, total = 0;
+    for (const double prob : {0.06, 0.4, 0.04, 0.2, 0.3}) total += std::pow(prob, 1.0 / temperature);
+    for (const double prob : {0.4, 0.3}) listed += std::pow(prob, 1.0 / temperature);
+    EXPECT_NEAR(tail, 1 - listed / total, 1e-6) << "at temperature " << temperature;
+  }
+  const LabelBatch logits = SelectWith({.num_classes = 5, .k = 2, .values = Values::kBf16Logits}, {}, {1, 3, -2, 2, 0});
+  EXPECT_EQ(logits.logits, (std::vector<float>{3, 2}));
+  EXPECT_NEAR(logits.log_sum_exp.at(0), std::log(std::exp(1) + std::exp(3) + std::exp(-2) + std::exp(2) + 1), 1e-6);
+}
+
+TEST(LabelSelectorTest, RefusesATrueClassThatTheTeacherHasNot) {
+  EXPECT_THAT([] { SelectWith({.num_classes = 5, .k = 2, .true_label = true}, {}, kFiveLogits, {.true_class = 5}); },
+              FailsWith(ErrorCode::kInvalidArgument, "the true class is 5, but the teacher has 5 classes"));
+}
+
 }  // namespace
 }  // namespace decant

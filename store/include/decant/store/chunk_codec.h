@@ -50,6 +50,8 @@ class ChunkCodec {
   // others. Does not read the whole record and so does not check its checksum: for records whose bytes were checked
   // already, as RocksDB does when it reads a block.
   LabelCodes DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const;
+  // The same, into `codes`, whose memory is re-used.
+  void DecodeSample(const ChunkPlace& place, std::string_view record, size_t index, LabelCodes* codes) const;
 
   // Bits of the labels' entropy-coded streams, without the chunk around them: what calibration minimises.
   uint64_t CountBits(const LabelCodes& codes) const;
