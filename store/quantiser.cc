@@ -44,6 +44,22 @@ void ExpAll(const float* __restrict x, size_t count, float* __restrict exps) {
   for (size_t i = 0; i < count; ++i) exps[i] = FastExp(x[i]);
 }
 
+DECANT_CLONES("avx512f")
+uint64_t SumMasses(const uint64_t* masses, const uint16_t* values, size_t count) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += masses[values[i]];
+  return sum;
+}
+
+DECANT_CLONES("avx512f")
+void PutLogProbs(const double* numbers, double log_total, const uint16_t* __restrict values, size_t count,
+                 float* __restrict log_probs) {
+  for (size_t i = 0; i < count; ++i) {
+    const double log_prob = numbers[values[i]] - log_total;
+    log_probs[i] = static_cast<float>(log_prob <= 0 ? log_prob : 0);
+  }
+}
+
 // The place of each key among them, for keys that differ: the number of smaller ones.
 void CountSmaller(const uint32_t* keys, size_t num_keys, uint32_t* ranks) {
   for (size_t i = 0; i < num_keys; ++i) {
@@ -337,8 +353,8 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t begin, size_t end, Lab
     const size_t num_labels = std::min(kLabelsAtOnce, end - begin);
     const uint32_t* const offsets = codes.offsets.data() + begin;
     for (size_t i = 0; i < num_labels; ++i) {
-      uint64_t mass = 0;
-      for (uint32_t entry = offsets[i]; entry < offsets[i + 1]; ++entry) mass += grid_.Mass(codes.values[entry]);
+      const size_t count = offsets[i + 1] - offsets[i];
+      uint64_t mass = SumMasses(grid_.masses(), codes.values.data() + offsets[i], count);
       if (codes.tails[begin + i] != kNoTail) mass += tail_grid_.Mass(codes.tails[begin + i]);
       if (mass == 0) Fail(ErrorCode::kDataLoss, "label {}: no probability mass", begin + i);
       totals[i] = static_cast<double>(mass) * ValueGrid::kMassUnit;
@@ -347,10 +363,8 @@ void Quantiser::Normalise(const LabelCodes& codes, size_t begin, size_t end, Lab
     float* const log_probs = Grow(&labels->log_probs, offsets[num_labels] - offsets[0]);
     float* const tails = Grow(&labels->tail_mass, num_labels);
     for (size_t i = 0; i < num_labels; ++i) {
-      for (uint32_t entry = offsets[i]; entry < offsets[i + 1]; ++entry) {
-        const double log_prob = grid_.Number(codes.values[entry]) - log_totals[i];
-        log_probs[entry - offsets[0]] = static_cast<float>(log_prob <= 0 ? log_prob : 0);
-      }
+      PutLogProbs(grid_.numbers(), log_totals[i], codes.values.data() + offsets[i], offsets[i + 1] - offsets[i],
+                  log_probs + (offsets[i] - offsets[0]));
       tails[i] = static_cast<float>(TailMass(codes.tails[begin + i]) / totals[i]);
     }
   }

@@ -23,6 +23,10 @@ class ValueGrid {
   // exp(Number(code)) in units of 2^-40; for logits always 0. Whole numbers, so that sums do not depend on their order.
   uint64_t Mass(uint16_t code) const { return masses_[code]; }
 
+  // Both as arrays, [65536].
+  const double* numbers() const { return numbers_.data(); }
+  const uint64_t* masses() const { return masses_.data(); }
+
   static constexpr double kMassUnit = 0x1p-40;
 
  private:
