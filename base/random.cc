@@ -26,6 +26,11 @@ double RandomStream::NextUniform() {
   return static_cast<double>(NextBits() >> 8) * 0x1p-24;
 }
 
+double UniformAt(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index, uint32_t num_draws) {
+  const auto block = PhiloxBlock(seed, purpose, epoch, index, static_cast<uint16_t>(num_draws / 4));
+  return static_cast<double>(block[num_draws % 4] >> 8) * 0x1p-24;
+}
+
 double RandomStream::NextBeta(double alpha) {
   // Joehnk: with U, V uniform, X = U^(1/a), Y = V^(1/a), X / (X + Y) given X + Y <= 1 is Beta(a, a). For a <= 1 at
   // least every second attempt succeeds, so the mean stands in once in 2^64 times.

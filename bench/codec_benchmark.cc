@@ -60,6 +60,7 @@ LabelSet ReadStore(const StoreReader& reader, const CodecBenchmarkOptions& optio
     }
   }
   if (labels.size() < 4) Fail(ErrorCode::kNotFound, "{} has no labels to measure yet", options.store);
+  labels.SortEntries(EntryOrder::kById);  // as the synthetic teachers have them
   LabelSet set;
   set.setting = fmt::format("c{}_demo", schema.codec.num_classes);
   set.shape = {.num_classes = schema.codec.num_classes,

@@ -79,8 +79,11 @@ void PrintSummary(const Json& summary) {
              Grouped(summary["labels_planned"]), schema["layout"]["num_epochs"].dump(),
              Grouped(schema["layout"]["num_samples"]));
   fmt::print("  spans      {} of {}\n", summary["spans_committed"].dump(), summary["spans"].dump());
-  fmt::print("  classes    {}, of which the {} likeliest are stored, at temperature {}\n",
-             Grouped(labels["num_classes"]), labels["k"].dump(), labels["temperatures"].dump());
+  std::vector<std::string> temperatures;
+  for (const Json& temperature : labels["temperatures"]) temperatures.push_back(temperature.dump());
+  fmt::print("  classes    {}, of which the {} likeliest are stored, at temperature{} {}\n",
+             Grouped(labels["num_classes"]), labels["k"].dump(), temperatures.size() > 1 ? "s" : "",
+             fmt::join(temperatures, ", "));
   fmt::print("  size       {} bytes, {:.2f} a label ({:.2f} in chunks)\n", Grouped(summary["disk_bytes"]),
              summary["bytes_per_label"].get<double>(), summary["chunk_bytes_per_label"].get<double>());
   fmt::print("  KL         mean {:.2e}, largest {:.2e}, bound {:.2e} nats\n", summary["kl_mean"].get<double>(),
@@ -105,6 +108,7 @@ Json LabelJson(const StoreReader& store, uint64_t sample_id, uint32_t epoch) {
   const uint64_t position = order.PositionOf(sample_id);
   LabelBatch label;
   store.ReadLabel(epoch, position, &label);
+  label.SortEntries(EntryOrder::kLikeliestFirst);
   Json object = {{"sample", sample_id},          {"epoch", epoch},
                  {"position", position},         {"ids", label.ids},
                  {"log_probs", label.log_probs}, {"tail_mass", label.tail_mass}};

@@ -88,7 +88,7 @@ void LabelSelector::Sample(const SelectedView& view) {
   }
   const size_t num_drawn = std::min<size_t>(params_.k - head, num_others);
   const double threshold = num_drawn == 0 ? 0 : rest / static_cast<double>(num_drawn);
-  const double offset = RandomStream(seed_, RandomPurpose::kSelection, view.epoch, view.sample_id).NextUniform();
+  const double offset = UniformAt(seed_, RandomPurpose::kSelection, view.epoch, view.sample_id, view.position);
 
   num_listed_ = 0;
   listed_probs_.clear();
@@ -124,10 +124,6 @@ double LabelSelector::TailMass() {
 void LabelSelector::AppendFurtherColumns(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
   const double first = params_.temperatures.front();
   if (params_.true_label) {
-    if (view.true_class >= logits.size()) {
-      Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
-           logits.size());
-    }
     labels->true_log_probs.push_back(static_cast<float>(LogProb(logits[view.true_class], first)));
   }
   if (params_.logits()) {
@@ -142,6 +138,10 @@ void LabelSelector::AppendFurtherColumns(std::span<const float> logits, const Se
 
 void LabelSelector::Append(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
   CheckLogits(logits);
+  if (params_.true_label && view.true_class >= logits.size()) {
+    Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
+         logits.size());
+  }
   const double temperature = params_.temperatures.front();
   ComputeProbs(logits, temperature);
   RankTopK(logits);

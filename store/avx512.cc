@@ -12,7 +12,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <immintrin.h>
-#define DECANT_WIDE __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,bmi2,lzcnt")))
+#define DECANT_WIDE __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl")))
 
 namespace decant {
 namespace {
@@ -47,9 +47,7 @@ DECANT_WIDE inline Number NumberIn(__m512i window, __m512i entry) {
   const __m512i mantissa = _mm512_sub_epi64(symbol, _mm512_slli_epi64(plain_bits, kMantissaBits));
   const __m512i above = _mm512_sllv_epi64(Set(~uint64_t{0}), plain_bits);
   const __m512i plain = _mm512_andnot_si512(above, _mm512_srlv_epi64(window, _mm512_sub_epi64(width, plain_bits)));
-  return {.value = _mm512_or_si512(_mm512_sllv_epi64(mantissa, plain_bits), plain),
-          .width = width,
-          .symbol = symbol};
+  return {.value = _mm512_or_si512(_mm512_sllv_epi64(mantissa, plain_bits), plain), .width = width, .symbol = symbol};
 }
 
 // The lanes of `rare`, one by one.
@@ -127,7 +125,7 @@ DECANT_WIDE inline void StepGroups(const Source& source, uint64_t step_number, G
 bool HasAvx512() {
   static const bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2");
+                          __builtin_cpu_supports("avx512vl");
   return has;
 }
 

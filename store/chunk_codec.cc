@@ -130,7 +130,7 @@ class ChunkParts {
  private:
   // Every label takes bits, so that a wrong number of labels cannot ask for more memory than the stream has.
   void CheckMinBits() const {
-    if (num_labels_ > 0 && (min_bits_ == 0 || num_labels_ * min_bits_ > 8 * stream_.size())) {
+    if (num_labels_ > 0 ? min_bits_ == 0 || num_labels_ * min_bits_ > 8 * stream_.size() : min_bits_ != 0) {
       Fail(ErrorCode::kDataLoss, "{}: {} labels of {} bits and more in {} bytes", what(), num_labels_, min_bits_,
            stream_.size());
     }
@@ -246,7 +246,9 @@ std::vector<uint32_t> ChunkCodec::Impl::EncodeLabels(const LabelCodes& codes, bo
   for (size_t i = 0; i < codes.size(); ++i) {
     const uint64_t begin = writer->num_bits();
     coder.Encode(codes, i, places.data() + codes.offsets[i], fixed_count, writer);
-    lengths[i] = static_cast<uint32_t>(writer->num_bits() - begin);
+    const uint64_t num_bits = writer->num_bits() - begin;
+    if (num_bits > UINT32_MAX) Fail(ErrorCode::kInvalidArgument, "label {}: {} bits are too many", i, num_bits);
+    lengths[i] = static_cast<uint32_t>(num_bits);
   }
   return lengths;
 }

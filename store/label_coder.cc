@@ -214,8 +214,10 @@ bool LabelCoder::ReadTies(const BitReader& reader, uint32_t count, uint64_t* pos
 }
 
 size_t LabelCoder::Decode(const BitReader& reader, std::span<const Source> sources, LabelCodes* codes) const {
-  // Fewer labels are not worth the wide walk.
-  const size_t num_lanes = sources.size() >= 2 * kNumLanes && HasAvx512() ? kWideLanes : kNumLanes;
+  // Fewer labels are not worth the wide walk, and it takes memory for the longest label in every lane.
+  constexpr uint32_t kMostWideEntries = 4096;
+  const bool wide = sources.size() >= 2 * kNumLanes && params_.k <= kMostWideEntries && HasAvx512();
+  const size_t num_lanes = wide ? kWideLanes : kNumLanes;
   std::array<Fields, kWideLanes> fields;
   std::array<Walk, kWideLanes> walks;
   thread_local std::vector<WalkEntry> entries;  // of this thread's labels, one call after the other
@@ -224,7 +226,7 @@ size_t LabelCoder::Decode(const BitReader& reader, std::span<const Source> sourc
     for (size_t i = 0; i < count; ++i) {
       if (!ReadFields(reader, sources[begin + i], &fields[i], &walks[i], codes)) return begin + i;
     }
-    const auto read_entries = num_lanes == kWideLanes ? ReadEntriesWide : ReadEntries;
+    const auto read_entries = wide ? ReadEntriesWide : ReadEntries;
     read_entries(reader, entry_decoders_, std::span(walks).first(count), &entries);
     for (size_t i = 0; i < count; ++i) {
       uint64_t position = walks[i].position;

@@ -56,6 +56,31 @@ void LabelBatch::AppendRange(const LabelBatch& other, size_t begin, size_t end) 
   for (size_t i = begin; i < end; ++i) offsets.push_back(other.offsets[i + 1] + shift);
 }
 
+void LabelBatch::SortEntries(EntryOrder order) {
+  struct Entry {
+    uint32_t id;
+    float log_prob;
+    float logit;
+  };
+  std::vector<Entry> entries;
+  for (size_t i = 0; i < size(); ++i) {
+    const uint32_t begin = offsets[i], end = offsets[i + 1];
+    entries.clear();
+    for (uint32_t entry = begin; entry < end; ++entry) {
+      entries.push_back({ids[entry], log_probs[entry], logits.empty() ? 0 : logits[entry]});
+    }
+    std::sort(entries.begin(), entries.end(), [order](const Entry& a, const Entry& b) {
+      if (order == EntryOrder::kLikeliestFirst && a.log_prob != b.log_prob) return a.log_prob > b.log_prob;
+      return a.id < b.id;
+    });
+    for (uint32_t entry = begin; entry < end; ++entry) {
+      ids[entry] = entries[entry - begin].id;
+      log_probs[entry] = entries[entry - begin].log_prob;
+      if (!logits.empty()) logits[entry] = entries[entry - begin].logit;
+    }
+  }
+}
+
 double KlDivergence(const LabelBatch& p, size_t i, const LabelBatch& q, size_t j) {
   const auto sorted = [](const LabelBatch& labels, size_t label) {
     std::vector<std::pair<uint32_t, double>> entries;

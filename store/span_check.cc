@@ -18,8 +18,10 @@ void CheckSpanContent(const Layout& layout, const ChunkCodec& codec, const SpanT
       Fail(ErrorCode::kDataLoss, "chunk {} of epoch {} is missing", chunk, span.epoch);
     }
     const LabelCodes codes = codec.Decode(place, record);
-    labels.Clear();
-    codec.Dequantise(codes, 0, codes.size(), &labels);
+    for (size_t t = 0; t < codec.params().temperatures.size(); ++t) {
+      labels.Clear();
+      codec.Dequantise(codes, 0, codes.size(), &labels, t);
+    }
     UpdateContentDigest(place, codes, &content);
     num_labels += codes.size();
     num_entries += codes.ids.size();

@@ -148,10 +148,12 @@ void StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk, rocksdb::Pinnable
   } catch (const Error& error) {
     if (!folder || error.code() != ErrorCode::kDataLoss) throw;
   }
-  // The epoch may have expired since the last catching up, and its files with it.
+  // The epoch may have expired since the last catching up, and its files with it. The ledger and the digest, to which
+  // other threads may hold references, wait for Refresh().
   {
     const std::unique_lock lock(mutex);
-    CatchUp();
+    CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
+    expired = ReadExpiredEpochs(*database, schema->layout, path);
   }
   record->Reset();
   TryRecord(epoch, chunk, record);
@@ -237,7 +239,14 @@ SampleKeys StoreReader::ReadSampleKeys() const {
 void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature) const {
   thread_local LabelCodes codes;  // allocating its columns would take as long as decoding them
   impl_->ReadSample(epoch, position, &codes);
-  impl_->codec->Dequantise(codes, 0, codes.size(), labels, temperature);
+  try {
+    impl_->codec->Dequantise(codes, 0, codes.size(), labels, temperature);
+  } catch (const Error& error) {
+    Fail(error.code(), "{}, position {} of epoch {}: {}", impl_->path, position, epoch, error.what());
+  }
+  if (codes.windows.empty()) return;
+  labels->window_offsets.push_back(static_cast<uint32_t>(labels->window_offsets.back() + codes.size()));
+  labels->window_hashes.push_back(codes.window_hashes.front());
 }
 
 LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {
@@ -254,7 +263,11 @@ void StoreReader::Impl::ReadSample(uint32_t epoch, uint64_t position, LabelCodes
   const ChunkPlace place = Place(epoch, position / layout.chunk_size);
   rocksdb::PinnableSlice record;
   Record(epoch, place.chunk, &record);
-  codec->DecodeSample(place, record.ToStringView(), position % layout.chunk_size, codes);
+  try {
+    codec->DecodeSample(place, record.ToStringView(), position % layout.chunk_size, codes);
+  } catch (const Error& error) {
+    Fail(error.code(), "{}, {}", Describe(epoch, place.chunk), error.what());
+  }
 }
 
 }  // namespace decant

@@ -144,11 +144,11 @@ void StoreWriter::Impl::RequireConsumed(uint32_t epoch_begin, uint32_t epoch_end
     Fail(ErrorCode::kNotFound, "{}: epoch {} is not labelled yet: span {} is missing", path, epoch, span);
   }
   for (const Acknowledgement& reader : ReadAcknowledgements(path)) {
-    if (reader.next_epoch >= epoch_end) continue;
-    const uint32_t needed = std::max(reader.next_epoch, epoch_begin);
-    if (expired.contains(needed)) continue;
-    Fail(ErrorCode::kUnavailable, "{}: the reader '{}' still needs epoch {}; when it is gone for good, remove {}", path,
-         reader.name, needed, AcknowledgementPath(path, reader.name));
+    for (uint32_t epoch = std::max(reader.next_epoch, epoch_begin); epoch < epoch_end; ++epoch) {
+      if (expired.contains(epoch)) continue;
+      Fail(ErrorCode::kUnavailable, "{}: the reader '{}' still needs epoch {}; when it is gone for good, remove {}",
+           path, reader.name, epoch, AcknowledgementPath(path, reader.name));
+    }
   }
 }
 

@@ -225,6 +225,10 @@ TEST_P(CodecCasesTest, StoreComesBack) {
       found.Clear();
       for (uint32_t i = 0; i < num_samples; ++i) reader.ReadLabel(0, chunk * num_samples + i, &found, t);
       EXPECT_TRUE(SameLabels(found, expected)) << "labels of chunk " << chunk << ", temperature " << t;
+      LabelBatch whole;
+      reader.ReadChunk(0, chunk, &whole, t);
+      EXPECT_EQ(found.window_offsets, whole.window_offsets);
+      EXPECT_EQ(found.window_hashes, whole.window_hashes);
     }
   }
 }

@@ -36,6 +36,19 @@ TEST_F(ExpiryTest, DeletesTheFilesOfTheEpochs) {
   EXPECT_EQ(NumFiles(), before - 6 + 1) << "3 spans an epoch; one more file of records";
 }
 
+// Whatever has expired before: an epoch of the range that a reader needs holds all of it.
+TEST_F(ExpiryTest, AReaderHoldsEveryEpochItNeeds) {
+  StoreWriter writer(path_, schema_);
+  writer.Expire(1, 2);
+  Acknowledge(path_, {.name = "slow", .next_epoch = 1});
+  EXPECT_THAT([&] { writer.Expire(1, 4); },
+              FailsWith(ErrorCode::kUnavailable, "the reader 'slow' still needs epoch 2"));
+  EXPECT_THAT([&] { writer.Expire(0, 4); },
+              FailsWith(ErrorCode::kUnavailable, "the reader 'slow' still needs epoch 2"));
+  writer.Expire(0, 2);
+  EXPECT_FALSE(StoreReader(path_).expired(2));
+}
+
 TEST_F(ExpiryTest, ReadersSayThatALabelHasExpired) {
   StoreWriter(path_, schema_).Expire(1, 3);
   const StoreReader reader(path_);

@@ -119,5 +119,18 @@ TEST_F(QuantiseTest, NamesTheLabel) {
   ExpectRefused(labels, "label 1, entry 1");
 }
 
+TEST(LabelBatchTest, SortsEntriesByIdOrLikelihood) {
+  LabelBatch labels;
+  labels.Append(std::vector<uint32_t>{7, 2, 9}, std::vector<float>{-3, -1, -3}, 0.1f);
+  labels.Append(std::vector<uint32_t>{4, 1}, std::vector<float>{-1, -2}, 0.2f);
+  labels.logits = {1, 3, 1.5, 8, 7};
+  labels.SortEntries(EntryOrder::kById);
+  EXPECT_EQ(labels.ids, (std::vector<uint32_t>{2, 7, 9, 1, 4}));
+  EXPECT_EQ(labels.log_probs, (std::vector<float>{-1, -3, -3, -2, -1}));
+  EXPECT_EQ(labels.logits, (std::vector<float>{3, 1, 1.5, 7, 8}));
+  labels.SortEntries(EntryOrder::kLikeliestFirst);
+  EXPECT_EQ(labels.ids, (std::vector<uint32_t>{2, 7, 9, 4, 1})) << "of equally likely ones the smaller id";
+}
+
 }  // namespace
 }  // namespace decant

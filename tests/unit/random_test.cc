@@ -106,5 +106,12 @@ TEST(RandomStreamTest, BetaHasItsMeanAndVariance) {
   }
 }
 
+TEST(UniformAtTest, IsWhatTheStreamGivesThere) {
+  RandomStream stream(5, RandomPurpose::kSelection, 3, 77);
+  for (uint32_t draw = 0; draw < 50; ++draw) {
+    EXPECT_EQ(UniformAt(5, RandomPurpose::kSelection, 3, 77, draw), stream.NextUniform()) << "draw " << draw;
+  }
+}
+
 }  // namespace
 }  // namespace decant

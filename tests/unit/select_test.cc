@@ -254,15 +254,17 @@ TEST_F(SampleSelectionTest, AllDrawnClassesShareOneThreshold) {
   }
 }
 
-TEST_F(SampleSelectionTest, IsAFunctionOfSeedEpochAndSample) {
+TEST_F(SampleSelectionTest, IsAFunctionOfSeedEpochSampleAndPosition) {
   EXPECT_EQ(Draw(5).ids, Draw(5).ids);
   int different = 0;
   for (uint64_t sample_id = 0; sample_id < 20; ++sample_id) {
     different += Draw(sample_id).ids != Draw(sample_id, 1).ids;
     different += Draw(sample_id).ids != Draw(sample_id, 0, 2).ids;
     different += Draw(sample_id).ids != Draw(sample_id + 1).ids;
+    const SelectedView next_token = {.sample_id = sample_id, .position = 1};
+    different += Draw(sample_id).ids != SelectWith(params_, kSampled, logits_, next_token).ids;
   }
-  EXPECT_GT(different, 50);
+  EXPECT_GT(different, 65);
 }
 
 TEST_F(SampleSelectionTest, AllClassesAreTheDistributionItself) {

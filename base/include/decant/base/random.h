@@ -19,6 +19,9 @@ enum class RandomPurpose : uint32_t {
 std::array<uint32_t, 4> PhiloxBlock(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index,
                                     uint16_t block);
 
+// What NextUniform() of a stream gives after `num_draws` < 2^18 others, without drawing them.
+double UniformAt(uint64_t seed, RandomPurpose purpose, uint32_t epoch, uint64_t index, uint32_t num_draws);
+
 // The stream of numbers that belongs to (seed, purpose, epoch, index). Copyable; two streams with equal arguments give
 // equal numbers, whoever asks, wherever. At most 2^18 draws.
 class RandomStream {

@@ -15,6 +15,7 @@ struct SelectedView {
   uint32_t epoch = 0;
   uint64_t sample_id = 0;
   uint32_t true_class = 0;
+  uint32_t position = 0;  // of the token in its window, below 2^18
 };
 
 // Turns rows of logits into soft labels: which classes are listed, their log-probabilities log softmax(logits / T) at
@@ -24,7 +25,8 @@ struct SelectedView {
 // By sampling, every class is listed with the probability min(1, p / t), with the threshold t that makes k of them on
 // average, and is given the probability max(p, t): unbiased, with the least variance that k classes allow (threshold
 // or VarOpt sampling: Cohen et al., SIAM J. Comput. 40, 2011). Exactly k are drawn, by systematic sampling in the order
-// of the ids, with one random number of (seed, epoch, sample id). The listed probabilities then sum to 1: no tail.
+// of the ids, with one random number of (seed, epoch, sample id, position). The listed probabilities then sum to 1: no
+// tail.
 class LabelSelector {
  public:
   // kInvalidArgument unless 1 <= k <= num_classes and the temperatures are above 0.

@@ -25,7 +25,7 @@ class ChunkCodec {
   ChunkCodec(const CodecParams& params, const CodecTables& tables);
 
   const CodecParams& params() const;
-  // delta^2 / 8 for steps of one size; 0 for exact values.
+  // At the first temperature: delta^2 / 8 for steps of one size, more for graded ones; 0 for exact values.
   double KlBound() const;
 
   // Turns labels into codes. Appends KL(teacher || stored) of each label, nats, to `kl` unless it is null.
@@ -42,7 +42,8 @@ class ChunkCodec {
 
   // The record of a chunk (docs/format.md).
   std::string Encode(const ChunkPlace& place, const LabelCodes& codes) const;
-  // All labels of a chunk. Any damage is kDataLoss and names the place and what was found there.
+  // All labels of a chunk. Any damage is kDataLoss and names the place and what was found there; what is appended to
+  // then means nothing until its Clear().
   LabelCodes Decode(const ChunkPlace& place, std::string_view record) const;
   // The same, appended to `labels` as log-probabilities at the temperature of that index: faster than both in turn.
   void DecodeLabels(const ChunkPlace& place, std::string_view record, LabelBatch* labels, size_t temperature = 0) const;

@@ -7,6 +7,8 @@
 
 namespace decant {
 
+enum class EntryOrder { kById, kLikeliestFirst };
+
 // The soft labels of `size()` views in compressed sparse rows: label i has the entries [offsets[i], offsets[i + 1]).
 // A label is the teacher's distribution at one temperature: some classes with their log-probabilities, and the tail
 // mass, the probability of all classes that are not listed.
@@ -42,6 +44,8 @@ struct LabelBatch {
   void Append(std::span<const uint32_t> label_ids, std::span<const float> label_log_probs, float tail);
   // Appends the labels [begin, end) of `other`, without their windows.
   void AppendRange(const LabelBatch& other, size_t begin, size_t end);
+  // Rearranges each label's entries; of equally likely classes the smaller id comes first.
+  void SortEntries(EntryOrder order);
 };
 
 // The Kullback-Leibler divergence KL(p || q) in nats between label i of `p` and label j of `q`, over the listed classes

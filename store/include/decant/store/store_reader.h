@@ -46,7 +46,8 @@ class StoreReader {
   uint64_t Refresh();
 
   // Appends the labels of a whole chunk to `labels`, at the temperature of that index in the schema. kNotFound when its
-  // span is not committed or has expired, kDataLoss when it is damaged or gone.
+  // span is not committed or has expired, kDataLoss when it is damaged or gone; `labels` then means nothing until
+  // Clear().
   void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels, size_t temperature = 0) const;
   // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
   void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature = 0) const;
