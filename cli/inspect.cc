@@ -12,6 +12,7 @@
 #include "decant/store/store_reader.h"
 
 #include "command.h"
+#include "class_names.h"
 #include "console.h"
 #include "inspect_labels.h"
 
@@ -29,14 +30,6 @@ struct Options {
   std::string class_names;
   bool json = false;
 };
-
-// One name a line, by class.
-std::vector<std::string> ReadClassNames(const std::string& path) {
-  std::vector<std::string> names;
-  std::istringstream lines(ReadFile(path));
-  for (std::string name; std::getline(lines, name);) names.push_back(name);
-  return names;
-}
 
 Json Summary(const StoreReader& store) {
   const Schema& schema = store.schema();
@@ -152,16 +145,14 @@ void PrintLabel(const Json& label) {
   if (label.contains("view")) fmt::print("  view {}\n", label["view"].dump());
 }
 
-void AddClassNames(const std::string& path, Json* label) {
-  const std::vector<std::string> names = ReadClassNames(path);
-  Json found = Json::array();
-  for (const uint32_t id : (*label)["ids"]) {
-    if (id >= names.size()) {
-      Fail(ErrorCode::kInvalidArgument, "{}: expected a line for each class, found {}; none for class {}", path,
-           names.size(), id);
-    }
-    found.push_back(names[id]);
+void AddClassNames(const std::string& path, const Schema& schema, Json* label) {
+  const ClassNames classes = ReadClassNames(path, schema.codec.num_classes);
+  const std::string expected = schema.teacher.value("class_names", classes.digest);
+  if (classes.digest != expected) {
+    Fail(ErrorCode::kMismatch, "{}: teacher.class_names: expected {}, found {}", path, expected, classes.digest);
   }
+  Json found = Json::array();
+  for (const uint32_t id : (*label)["ids"]) found.push_back(classes.names[id]);
   (*label)["class_names"] = found;
 }
 
@@ -170,7 +161,7 @@ int Inspect(const Options& options) {
   Json object;
   if (options.sample) {
     object = LabelJson(store, *options.sample, options.epoch);
-    if (!options.class_names.empty()) AddClassNames(options.class_names, &object);
+    if (!options.class_names.empty()) AddClassNames(options.class_names, store.schema(), &object);
   } else {
     object = Summary(store);
     object["sample"] = StatisticsJson(store, options.data, options.split);

@@ -38,6 +38,8 @@ std::vector<Key> KeysOf(Job* job) {
       {"views.mixup", &job->views.mixup},
       {"views.mixup_alpha", &job->views.mixup_alpha},
       {"teacher.path", Path{&job->teacher.path}},
+      {"teacher.class_names", Path{&job->teacher.class_names}},
+      {"teacher.tokenizer", Path{&job->teacher.tokenizer}},
       {"teacher.mean", &job->teacher.mean},
       {"teacher.std", &job->teacher.std},
       {"teacher.batch_size", &job->teacher.batch_size},

@@ -24,7 +24,10 @@ struct Job {
     std::string order = "global";
     uint64_t seed = 0;
   } views;
-  TeacherOptions teacher;
+  struct LabelledTeacher : TeacherOptions {
+    std::string class_names;  // a file with the classes' names
+    std::string tokenizer;    // the file that made the classes of a language model
+  } teacher;
   struct Labels {
     std::string store;
     uint32_t epochs = 1;

@@ -13,6 +13,7 @@
 #include "decant/store/store_writer.h"
 
 #include "command.h"
+#include "class_names.h"
 #include "console.h"
 #include "signals.h"
 
@@ -224,6 +225,13 @@ LabellingSetup SetUpLabelling(const Job& job) {
   schema.order = OrderIdentity(order);
   schema.views = ViewIdentity(job.views);
   schema.teacher = setup.teacher->Identity();
+  // What the classes mean: labels of the same teacher with other names are other labels.
+  if (const std::string& path = job.teacher.class_names; !path.empty()) {
+    schema.teacher["class_names"] = ReadClassNames(path, schema.codec.num_classes).digest;
+  }
+  if (const std::string& path = job.teacher.tokenizer; !path.empty()) {
+    schema.teacher["tokenizer"] = "sha256:" + Sha256HexOfFile(path);
+  }
   ValidateSchema(schema);
   return setup;
 }

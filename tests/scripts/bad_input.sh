@@ -31,6 +31,16 @@ if command -v mpirun >/dev/null; then
   expect 3 "absent.safetensors" mpirun --bind-to none --oversubscribe -n 3 "$decant" produce labels.toml --teacher.path=absent.safetensors
 fi
 
+# Names of the classes belong to what labels are.
+seq 0 9 >names.txt
+seq 1 10 >others.txt
+"$decant" produce labels.toml --labels.store=named.decant --teacher.class_names=names.txt --labels.epochs=1 >/dev/null 2>&1 || fail "class names"
+expect 4 "teacher.class_names: expected \"sha256:" "$decant" produce labels.toml --labels.store=named.decant --teacher.class_names=others.txt --labels.epochs=1
+expect 4 "teacher.class_names: expected sha256:" "$decant" inspect named.decant --sample 3 --class-names others.txt
+"$decant" inspect named.decant --sample 3 --class-names names.txt >/dev/null || fail "the store's own class names"
+expect 2 "expected a line for each of 10 classes, found 1" "$decant" produce labels.toml --labels.store=new.decant --teacher.class_names=<(echo one)
+expect 4 "teacher.tokenizer" "$decant" produce labels.toml --labels.store=named.decant --teacher.class_names=names.txt --teacher.tokenizer=names.txt --labels.epochs=1
+
 # k = classes works: no tail.
 "$decant" produce labels.toml --labels.k=10 --labels.store=all.decant >/dev/null 2>&1 || fail "k = classes"
 "$decant" inspect all.decant --sample 3 --json | has '"tail_mass": 0.0' || fail "k = classes has a tail"
