@@ -2,17 +2,16 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
-#include <sstream>
 
 #include <nlohmann/json.hpp>
 
-#include "decant/base/file.h"
+#include "decant/base/error.h"
 #include "decant/data/order.h"
 #include "decant/data/view.h"
 #include "decant/store/store_reader.h"
 
-#include "command.h"
 #include "class_names.h"
+#include "command.h"
 #include "console.h"
 #include "inspect_labels.h"
 

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "decant/base/bytes.h"
+#include "decant/base/hash.h"
 #include "decant/cluster/run_job.h"
 #include "decant/store/store_writer.h"
 
-#include "command.h"
 #include "class_names.h"
+#include "command.h"
 #include "console.h"
 #include "signals.h"
 

@@ -25,7 +25,7 @@ assert label["class_names"] == [f"class number {i}" for i in label["ids"]]
 print("ok: columns add up to the records, histograms to the labels")
 PYTHON
 head -3 names.txt >few.txt
-expect 2 "few.txt: expected a line for each class, found 3" "$decant" inspect labels.decant --sample 17 --class-names few.txt
+expect 2 "few.txt: expected a line for each of 100 classes, found 3" "$decant" inspect labels.decant --sample 17 --class-names few.txt
 expect 4 "is not what labels.decant was labelled from; dataset.fingerprint" \
   "$decant" inspect labels.decant --data digits.npz --split train
 
