@@ -65,7 +65,9 @@ void TryAgain(const Body& body) {
 struct StoreReader::Impl {
   void Open();
   void Follow();
-  void CatchUp();
+  ExpiredEpochs ExpiredByNow();
+  bool NoticeExpiry();
+  void TakeStock(ExpiredEpochs expired_by_now);
   std::string Describe(uint32_t epoch, uint64_t chunk) const;
   void TryRecord(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) const;
   // The record of a chunk, in RocksDB's memory.
@@ -105,9 +107,19 @@ void StoreReader::Impl::Follow() {
   database = std::move(follower);
 }
 
-void StoreReader::Impl::CatchUp() {
-  if (folder) CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
-  expired = ReadExpiredEpochs(*database, schema->layout, path);
+ExpiredEpochs StoreReader::Impl::ExpiredByNow() {
+  if (folder) {
+    CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
+    return ReadExpiredEpochs(*database, schema->layout, path);
+  }
+  // A sealed store is not followed, but its epochs may expire too.
+  Database now;
+  OpenForReading(path, /*tolerant=*/false, &now, /*cache_bytes=*/0);
+  return ReadExpiredEpochs(now, schema->layout, path);
+}
+
+void StoreReader::Impl::TakeStock(ExpiredEpochs expired_by_now) {
+  expired = std::move(expired_by_now);
   ledger = ReadLedger(*database, schema->layout, expired, path, ledger);
   digest = ReadSeal(path);
 }
@@ -142,18 +154,23 @@ void StoreReader::Impl::TryRecord(uint32_t epoch, uint64_t chunk, rocksdb::Pinna
        Describe(epoch, chunk), span.index);
 }
 
+// Epochs may have expired since the last time, and their files with them. The ledger and the digest, to which other
+// threads may hold references, wait for Refresh(). False when that cannot be known.
+bool StoreReader::Impl::NoticeExpiry() {
+  const std::unique_lock lock(mutex);
+  try {
+    expired = ExpiredByNow();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) {
   try {
     return TryRecord(epoch, chunk, record);
   } catch (const Error& error) {
-    if (!folder || error.code() != ErrorCode::kDataLoss) throw;
-  }
-  // The epoch may have expired since the last catching up, and its files with it. The ledger and the digest, to which
-  // other threads may hold references, wait for Refresh().
-  {
-    const std::unique_lock lock(mutex);
-    CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
-    expired = ReadExpiredEpochs(*database, schema->layout, path);
+    if (error.code() != ErrorCode::kDataLoss || !NoticeExpiry()) throw;
   }
   record->Reset();
   TryRecord(epoch, chunk, record);
@@ -173,7 +190,9 @@ StoreReader::StoreReader(const std::string& path, const ReaderOptions& options) 
   }
   if (!self.schema) Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
   self.codec.emplace(MakeCodec(*self.schema));
-  TryAgain([&] { self.CatchUp(); });
+  TryAgain([&] {
+    self.TakeStock(self.folder ? self.ExpiredByNow() : ReadExpiredEpochs(*self.database, self.schema->layout, path));
+  });
   if (self.digest && num_committed_spans() < self.schema->layout.num_spans()) {
     Fail(ErrorCode::kDataLoss,
          "{}: sealed as complete, but {} of {} spans are missing; `decant verify` tells what is damaged", path,
@@ -184,7 +203,7 @@ StoreReader::StoreReader(const std::string& path, const ReaderOptions& options) 
 uint64_t StoreReader::Refresh() {
   Impl& self = *impl_;
   const std::unique_lock lock(self.mutex);
-  if (self.folder) TryAgain([&] { self.CatchUp(); });
+  TryAgain([&] { self.TakeStock(self.ExpiredByNow()); });
   return CountCommitted(self.ledger);
 }
 

@@ -67,6 +67,17 @@ TEST_F(ExpiryTest, ReadersSayThatALabelHasExpired) {
   }
 }
 
+TEST_F(ExpiryTest, ReadersThatWereOpenTakeNotice) {
+  StoreReader reader(path_);
+  ASSERT_TRUE(reader.digest());
+  StoreWriter(path_, schema_).Expire(1, 3);
+  EXPECT_EQ(reader.Refresh(), schema_.layout.num_spans());
+  LabelBatch labels;
+  EXPECT_THAT([&] { reader.ReadChunk(1, 0, &labels); }, FailsWith(ErrorCode::kNotFound, "epoch 1 has expired"));
+  reader.ReadChunk(0, 0, &labels);
+  EXPECT_EQ(labels.size(), 4u);
+}
+
 TEST_F(ExpiryTest, LedgerSealAndDigestStay) {
   const auto before = StoreReader(path_).ledger();
   StoreWriter(path_, schema_).Expire(0, 4);
