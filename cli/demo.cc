@@ -228,7 +228,7 @@ void Demo::TrainWithTeacherBeside() {
   const auto targets = MakeLiveTargets(*training.views, training.targets, labelling.schema.codec.num_classes,
                                        labels.labels.temperatures.front(), label);
   const TrainHooks hooks = {.stop_requested = StopRequested, .epoch_done = [](const EpochReport&) {}};
-  const TrainReport report = Train(training.network, student.train, *targets, *training.test, hooks);
+  const TrainReport report = Train(training.network, student.train, *targets, *training.test_views, hooks);
   report_.seconds_train_with_teacher = report.train_seconds;
   std::filesystem::remove(student.train.checkpoint);
 }

@@ -19,7 +19,7 @@ using Json = nlohmann::ordered_json;
 constexpr uint64_t kMaxChunks = 1000;
 constexpr uint64_t kMaxEntries = 10'000'000;
 
-std::unique_ptr<Source> OpenLabelledSource(const StoreReader& store, const std::string& data,
+std::unique_ptr<ImageSource> OpenLabelledSource(const StoreReader& store, const std::string& data,
                                            const std::string& split) {
   const Schema& schema = store.schema();
   auto source = OpenArraySource(data, split.empty() ? schema.dataset.value("split", "train") : split);
@@ -60,13 +60,13 @@ void PrintHistogram(const char* title, const Json& histogram) {
 }  // namespace
 
 Json StatisticsJson(const StoreReader& store, const std::string& data, const std::string& split) {
-  std::unique_ptr<Source> source;
+  std::unique_ptr<ImageSource> source;
   TrueClass true_class;
   if (!data.empty()) {
     source = OpenLabelledSource(store, data, split);
     const Schema& schema = store.schema();
-    true_class = [&source, &schema, kind = OrderFromIdentity(schema.order)](uint32_t epoch, uint64_t position) {
-      return source->Label(Order(kind, schema.seed, epoch, schema.layout.num_samples).SampleAt(position));
+    true_class = [&source, &schema, spec = OrderFromIdentity(schema.order)](uint32_t epoch, uint64_t position) {
+      return source->Label(Order(spec, schema.seed, epoch, schema.layout.num_samples).SampleAt(position));
     };
   }
   const LabelStatistics statistics = SampleStatistics(store, kMaxChunks, kMaxEntries, true_class);

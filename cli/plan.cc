@@ -35,7 +35,7 @@ struct TeacherSample {
 
 TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t count) {
   const uint64_t num_samples = setup.source->num_samples();
-  const size_t image_bytes = setup.source->image_shape().num_bytes();
+  const size_t image_bytes = setup.views->shape().num_bytes();
   const Order order = setup.views->OrderOf(0);
   TeacherSample sample;
   std::vector<uint8_t> images(count * image_bytes);

@@ -204,8 +204,9 @@ LabellingSetup SetUpLabelling(const Job& job) {
   LabellingSetup setup;
   setup.source = OpenArraySource(job.data.path, job.data.split);
   const OrderKind order = ParseOrderKind(job.views.order);
-  setup.views = std::make_unique<ViewRenderer>(*setup.source, job.views, order, job.views.seed);
-  setup.teacher = std::make_unique<Teacher>(job.teacher, setup.source->image_shape());
+  const ImageShape shape = setup.source->image_shape().value();
+  setup.views = std::make_unique<ViewRenderer>(*setup.source, job.views, order, job.views.seed, shape);
+  setup.teacher = std::make_unique<Teacher>(job.teacher, shape);
 
   Schema& schema = setup.schema;
   schema.layout = {.num_samples = setup.source->num_samples(),

@@ -14,7 +14,7 @@ namespace decant {
 
 // Everything that labelling a job's dataset needs on one rank.
 struct LabellingSetup {
-  std::unique_ptr<Source> source;
+  std::unique_ptr<ImageSource> source;
   std::unique_ptr<ViewRenderer> views;
   std::unique_ptr<Teacher> teacher;
   Schema schema;

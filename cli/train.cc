@@ -68,7 +68,7 @@ int TrainCommand(const Options& options, const std::vector<std::string>& overrid
     RequireStoreViews(job, *store);
     Job with_views = job;
     static_cast<ViewSpec&>(with_views.views) = ViewSpecFromIdentity(store->schema().views);
-    with_views.views.order = OrderKindName(OrderFromIdentity(store->schema().order));
+    with_views.views.order = OrderKindName(OrderFromIdentity(store->schema().order).kind);
     with_views.views.seed = store->schema().seed;
     setup = SetUpTraining(with_views);
     targets = MakeStoredTargets(store, *setup.views, setup.targets);
@@ -85,7 +85,7 @@ int TrainCommand(const Options& options, const std::vector<std::string>& overrid
       .stop_requested = StopRequested,
       .epoch_done = [&](const EpochReport& epoch) { progress.Show(EpochLine(job, epoch)); },
   };
-  const TrainReport report = Train(setup.network, job.train, *targets, *setup.test, hooks);
+  const TrainReport report = Train(setup.network, job.train, *targets, *setup.test_views, hooks);
   progress.Finish();
   Print(job, report, options.json);
   return 0;
@@ -98,13 +98,14 @@ TrainingSetup SetUpTraining(const Job& job) {
   TrainingSetup setup;
   setup.train = OpenArraySource(job.data.path, job.data.split);
   setup.test = OpenArraySource(job.data.path, job.data.test_split);
-  setup.views =
-      std::make_unique<ViewRenderer>(*setup.train, job.views, ParseOrderKind(job.views.order), job.views.seed);
-  const ImageShape shape = setup.train->image_shape();
+  const ImageShape shape = setup.train->image_shape().value();
   if (setup.test->image_shape() != shape) {
     Fail(ErrorCode::kMismatch, "{}: the images of '{}' and '{}' have different shapes", job.data.path, job.data.split,
          job.data.test_split);
   }
+  setup.views =
+      std::make_unique<ViewRenderer>(*setup.train, job.views, ParseOrderKind(job.views.order), job.views.seed, shape);
+  setup.test_views = std::make_unique<ViewRenderer>(*setup.test, ViewSpec{}, OrderKind::kDataset, 0, shape);
   setup.network = job.student;
   setup.network.height = shape.height;
   setup.network.width = shape.width;

@@ -10,9 +10,10 @@ namespace decant {
 
 // Everything that a job's training needs, without its targets.
 struct TrainingSetup {
-  std::unique_ptr<Source> train;
-  std::unique_ptr<Source> test;
+  std::unique_ptr<ImageSource> train;
+  std::unique_ptr<ImageSource> test;
   std::unique_ptr<ViewRenderer> views;
+  std::unique_ptr<ViewRenderer> test_views;  // not augmented
   NetworkSpec network;  // num_classes is that of the training split
   TargetOptions targets;
 };

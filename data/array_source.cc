@@ -51,7 +51,7 @@ std::vector<uint32_t> ToLabels(const NpyArray& array, const std::string& what) {
   return labels;
 }
 
-class ArraySource : public Source {
+class ArraySource : public ImageSource {
  public:
   ArraySource(const std::string& path, const std::string& split) : split_(split) {
     auto arrays = ReadNpz(path);
@@ -84,13 +84,15 @@ class ArraySource : public Source {
 
   uint64_t num_samples() const override { return labels_.size(); }
   uint32_t num_classes() const override { return num_classes_; }
-  ImageShape image_shape() const override { return shape_; }
+  uint32_t channels() const override { return shape_.channels; }
+  std::optional<ImageShape> image_shape() const override { return shape_; }
+  std::string Name(uint64_t) const override { return ""; }
+  uint64_t ContentHash(uint64_t sample_id) const override { return Xxh3(Pixels(sample_id)); }
   uint32_t Label(uint64_t sample_id) const override { return labels_.at(sample_id); }
-  void ReadImage(uint64_t sample_id, uint8_t* pixels) const override {
-    if (sample_id >= num_samples()) {
-      Fail(ErrorCode::kInvalidArgument, "sample {} is not below the number of samples, {}", sample_id, num_samples());
-    }
-    std::memcpy(pixels, pixels_.data() + sample_id * shape_.num_bytes(), shape_.num_bytes());
+  void ReadImage(uint64_t sample_id, Image* image) const override {
+    const std::string_view pixels = Pixels(sample_id);
+    image->shape = shape_;
+    image->pixels.assign(pixels.begin(), pixels.end());
   }
 
   nlohmann::json Identity() const override {
@@ -106,6 +108,13 @@ class ArraySource : public Source {
   }
 
  private:
+  std::string_view Pixels(uint64_t sample_id) const {
+    if (sample_id >= num_samples()) {
+      Fail(ErrorCode::kInvalidArgument, "sample {} is not below the number of samples, {}", sample_id, num_samples());
+    }
+    return std::string_view(pixels_).substr(sample_id * shape_.num_bytes(), shape_.num_bytes());
+  }
+
   std::string split_;
   ImageShape shape_;
   uint32_t num_classes_ = 0;
@@ -115,7 +124,7 @@ class ArraySource : public Source {
 
 }  // namespace
 
-std::unique_ptr<Source> OpenArraySource(const std::string& path, const std::string& split) {
+std::unique_ptr<ImageSource> OpenArraySource(const std::string& path, const std::string& split) {
   return std::make_unique<ArraySource>(path, split);
 }
 

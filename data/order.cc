@@ -35,29 +35,35 @@ OrderKind ParseOrderKind(std::string_view name) {
   Fail(ErrorCode::kInvalidArgument, "order '{}' is not known; use 'global' or 'dataset'", name);
 }
 
-nlohmann::json OrderIdentity(OrderKind kind) {
-  return {{"kind", OrderKindName(kind)}, {"version", kOrderVersion}};
+nlohmann::json OrderIdentity(const OrderSpec& spec) {
+  nlohmann::json identity = {{"kind", OrderKindName(spec.kind)}, {"version", kOrderVersion}};
+  if (spec.epochs_per_order != 1) identity["epochs_per_order"] = spec.epochs_per_order;
+  return identity;
 }
 
-OrderKind OrderFromIdentity(const nlohmann::json& identity) {
+OrderSpec OrderFromIdentity(const nlohmann::json& identity) {
+  nlohmann::json epochs = 1u;
+  if (identity.is_object() && identity.contains("epochs_per_order")) epochs = identity["epochs_per_order"];
   for (const OrderKind kind : {OrderKind::kGlobal, OrderKind::kDataset}) {
-    if (identity == OrderIdentity(kind)) return kind;
+    const OrderSpec spec(kind, epochs.is_number_unsigned() ? epochs.get<uint32_t>() : 0);
+    if (spec.epochs_per_order > 0 && identity == OrderIdentity(spec)) return spec;
   }
   Fail(ErrorCode::kMismatch, "order: this build has version {} of 'global' and 'dataset', the store has {}",
        kOrderVersion, identity.dump());
 }
 
-Order::Order(OrderKind kind, uint64_t seed, uint32_t epoch, uint64_t num_samples)
-    : kind_(kind), num_samples_(num_samples) {
+Order::Order(const OrderSpec& spec, uint64_t seed, uint32_t epoch, uint64_t num_samples)
+    : kind_(spec.kind), num_samples_(num_samples) {
   constexpr uint64_t kMaxSamples = uint64_t{1} << 48;
   if (num_samples == 0 || num_samples > kMaxSamples) {
     Fail(ErrorCode::kInvalidArgument, "an order of {} samples; expected 1 to 2^48", num_samples);
   }
+  if (spec.epochs_per_order == 0) Fail(ErrorCode::kInvalidArgument, "views.epochs_per_order must be at least 1");
   const unsigned bits = static_cast<unsigned>(std::bit_width(num_samples - 1));
   low_bits_ = bits / 2;
   high_bits_ = bits - low_bits_;
   for (unsigned round = 0; round < kNumRounds; ++round) {
-    const auto block = PhiloxBlock(seed, RandomPurpose::kOrder, epoch, round, 0);
+    const auto block = PhiloxBlock(seed, RandomPurpose::kOrder, epoch / spec.epochs_per_order, round, 0);
     keys_[round] = block[0] | uint64_t{block[1]} << 32;
   }
 }

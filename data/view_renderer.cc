@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "decant/base/error.h"
+#include "decant/base/hash.h"
+
 namespace decant {
 namespace {
 
@@ -37,8 +40,9 @@ int64_t Fixed(double value) {
 
 }  // namespace
 
-ViewRenderer::ViewRenderer(const Source& source, const ViewSpec& spec, OrderKind order, uint64_t seed)
-    : source_(source), spec_(spec), order_(order), seed_(seed) {
+ViewRenderer::ViewRenderer(const ImageSource& source, const ViewSpec& spec, const OrderSpec& order, uint64_t seed,
+                           const ImageShape& shape)
+    : source_(source), spec_(spec), order_(order), seed_(seed), shape_(shape) {
   spec.Validate();
 }
 
@@ -59,26 +63,38 @@ View ViewRenderer::ViewAt(const Order& order, uint32_t epoch, uint64_t position)
   return view;
 }
 
-void ViewRenderer::Render(const View& view, uint32_t epoch, uint8_t* pixels) const {
-  std::vector<uint8_t> scratch(source_.image_shape().num_bytes());
-  RenderOne(view.sample_id, view.params, &scratch, pixels);
-  if (view.partner_id == view.sample_id) return;
-  std::vector<uint8_t> partner(scratch.size());
-  RenderOne(view.partner_id, DrawView(spec_, seed_, epoch, view.partner_id), &scratch, partner.data());
-  const uint32_t own = view.params.own_share;
-  for (size_t i = 0; i < partner.size(); ++i) {
-    pixels[i] = static_cast<uint8_t>((pixels[i] * own + partner[i] * (65536 - own) + 32768) >> 16);
-  }
+uint16_t ViewRenderer::Render(const View& view, uint32_t epoch, uint8_t* pixels) const {
+  Image own, partner;
+  source_.ReadImage(view.sample_id, &own);
+  if (view.partner_id != view.sample_id) source_.ReadImage(view.partner_id, &partner);
+  return Render(view, epoch, own, partner, pixels);
 }
 
-void ViewRenderer::RenderOne(uint64_t sample_id, const ViewParams& params, std::vector<uint8_t>* scratch,
+uint16_t ViewRenderer::Render(const View& view, uint32_t epoch, const Image& own, const Image& partner,
+                              uint8_t* pixels) const {
+  RenderOne(view.sample_id, view.params, own, pixels);
+  if (view.partner_id == view.sample_id) return 0;
+  std::vector<uint8_t> partner_pixels(shape_.num_bytes());
+  RenderOne(view.partner_id, DrawView(spec_, seed_, epoch, view.partner_id), partner, partner_pixels.data());
+  const uint32_t own_share = view.params.own_share;
+  for (size_t i = 0; i < partner_pixels.size(); ++i) {
+    pixels[i] = static_cast<uint8_t>((pixels[i] * own_share + partner_pixels[i] * (65536 - own_share) + 32768) >> 16);
+  }
+  return 0;
+}
+
+void ViewRenderer::RenderOne(uint64_t sample_id, const ViewParams& params, const Image& source_image,
                              uint8_t* pixels) const {
-  const ImageShape shape = source_.image_shape();
+  const ImageShape& shape = shape_;
+  if (source_image.shape != shape) {
+    Fail(ErrorCode::kInvalidArgument, "sample {}: an image of {} x {} x {}, expected {} x {} x {}", sample_id,
+         source_image.shape.height, source_image.shape.width, source_image.shape.channels, shape.height, shape.width,
+         shape.channels);
+  }
   const auto height = static_cast<int64_t>(shape.height);
   const auto width = static_cast<int64_t>(shape.width);
   const auto channels = static_cast<int64_t>(shape.channels);
-  uint8_t* image = scratch->data();
-  source_.ReadImage(sample_id, image);
+  const uint8_t* image = source_image.pixels.data();
   const Affine map = SourceOf(params, shape);
   // A source pixel and its weight, black outside.
   const auto at = [&](int64_t y, int64_t x, int64_t c) -> int64_t {

@@ -32,15 +32,15 @@ void Append(const LabelCodes& from, LabelCodes* to) {
 SampleReader::SampleReader(const StoreReader& store, uint32_t epoch)
     : store_(store),
       epoch_(epoch),
-      kind_(OrderFromIdentity(store.schema().order)),
-      order_(kind_, store.schema().seed, epoch, store.schema().layout.num_samples) {}
+      spec_(OrderFromIdentity(store.schema().order)),
+      order_(spec_, store.schema().seed, epoch, store.schema().layout.num_samples) {}
 
 uint64_t SampleReader::num_blocks() const {
   return store_.schema().layout.chunks_per_epoch();
 }
 
 LabelCodes SampleReader::ReadBlock(uint64_t block) const {
-  if (kind_ == OrderKind::kDataset) return store_.ReadChunkCodes(epoch_, block);
+  if (spec_.kind == OrderKind::kDataset) return store_.ReadChunkCodes(epoch_, block);
   const Layout& layout = store_.schema().layout;
   const uint64_t begin = block * layout.chunk_size;
   LabelCodes codes;

@@ -21,7 +21,7 @@ class SampleReader {
  private:
   const StoreReader& store_;
   uint32_t epoch_;
-  OrderKind kind_;
+  OrderSpec spec_;
   Order order_;
 };
 

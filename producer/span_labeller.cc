@@ -54,7 +54,7 @@ void SpanLabeller::LabelPositions(uint32_t epoch, uint64_t position, size_t coun
 
 void SpanLabeller::LabelPositions(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels) {
   const size_t count = positions.size();
-  const size_t image_bytes = views_.source().image_shape().num_bytes();
+  const size_t image_bytes = views_.shape().num_bytes();
   const Order order = views_.OrderOf(epoch);
   images_.resize(count * image_bytes);
   for (size_t i = 0; i < count; ++i) {

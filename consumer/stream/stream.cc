@@ -22,7 +22,7 @@ struct Stream::Impl {
   Impl(std::shared_ptr<const StoreReader> a_store, const StreamOptions& an_options, const StreamState& a_state)
       : store(std::move(a_store)),
         layout(store->schema().layout),
-        order_kind(OrderFromIdentity(store->schema().order)),
+        order_spec(OrderFromIdentity(store->schema().order)),
         options(an_options),
         state(a_state),
         chunks(std::max(1u, an_options.chunks_read_ahead)) {
@@ -45,7 +45,7 @@ struct Stream::Impl {
 
   const std::shared_ptr<const StoreReader> store;
   const Layout layout;
-  const OrderKind order_kind;
+  const OrderSpec order_spec;
   const StreamOptions options;
   StreamState state;
   BoundedQueue<Chunk> chunks;
@@ -131,7 +131,7 @@ bool Stream::Next(StreamBatch* batch) {
   batch->position = begin;
   batch->sample_ids.clear();
   batch->labels.Clear();
-  const Order order(self.order_kind, self.store->schema().seed, batch->store_epoch, self.layout.num_samples);
+  const Order order(self.order_spec, self.store->schema().seed, batch->store_epoch, self.layout.num_samples);
   for (uint64_t position = begin; position < end; ++position) batch->sample_ids.push_back(order.SampleAt(position));
 
   const uint64_t chunk_size = self.layout.chunk_size;

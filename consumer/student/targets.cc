@@ -9,7 +9,7 @@ namespace {
 // Finds and renders the views of `count` positions.
 void RenderViews(const ViewRenderer& renderer, size_t count, TargetBatch* batch) {
   const Order order = renderer.OrderOf(batch->view_epoch);
-  const size_t image_bytes = renderer.source().image_shape().num_bytes();
+  const size_t image_bytes = renderer.shape().num_bytes();
   batch->views.clear();
   batch->images.resize(count * image_bytes);
   for (size_t i = 0; i < count; ++i) {

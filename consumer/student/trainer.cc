@@ -34,28 +34,35 @@ torch::Tensor ImageTensor(std::vector<uint8_t>& images, size_t n, const ImageSha
                           torch::kUInt8);
 }
 
-double Accuracy(Network& network, const NetworkSpec& spec, const Source& test) {
+double Accuracy(Network& network, const NetworkSpec& spec, const ViewRenderer& test) {
   const torch::NoGradGuard no_grad;
-  const ImageShape shape = test.image_shape();
+  const uint64_t num_samples = test.source().num_samples();
+  const Order order = test.OrderOf(0);
+  const ImageShape shape = test.shape();
   network.eval();
   uint64_t num_right = 0;
   std::vector<uint8_t> images(kEvaluationBatch * shape.num_bytes());
-  for (uint64_t begin = 0; begin < test.num_samples(); begin += kEvaluationBatch) {
-    const size_t n = std::min<uint64_t>(kEvaluationBatch, test.num_samples() - begin);
-    for (size_t i = 0; i < n; ++i) test.ReadImage(begin + i, images.data() + i * shape.num_bytes());
+  std::vector<uint32_t> labels(kEvaluationBatch);
+  for (uint64_t begin = 0; begin < num_samples; begin += kEvaluationBatch) {
+    const size_t n = std::min<uint64_t>(kEvaluationBatch, num_samples - begin);
+    for (size_t i = 0; i < n; ++i) {
+      const View view = test.ViewAt(order, 0, begin + i);
+      test.Render(view, 0, images.data() + i * shape.num_bytes());
+      labels[i] = test.source().Label(view.sample_id);
+    }
     const torch::Tensor logits = network.Forward(NormalisedInput(ImageTensor(images, n, shape), spec.mean, spec.std));
     const torch::Tensor best = logits.argmax(1);
     const auto* classes = best.data_ptr<int64_t>();
-    for (size_t i = 0; i < n; ++i) num_right += classes[i] == test.Label(begin + i);
+    for (size_t i = 0; i < n; ++i) num_right += classes[i] == labels[i];
   }
   network.train();
-  return static_cast<double>(num_right) / static_cast<double>(test.num_samples());
+  return static_cast<double>(num_right) / static_cast<double>(num_samples);
 }
 
 // One training, from its first step or from a checkpoint to its end.
 class Trainer {
  public:
-  Trainer(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const Source& test,
+  Trainer(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const ViewRenderer& test,
           const TrainHooks& hooks)
       : spec_(spec),
         options_(options),
@@ -84,7 +91,7 @@ class Trainer {
   const NetworkSpec spec_;
   const TrainOptions options_;
   Targets& targets_;
-  const Source& test_;
+  const ViewRenderer& test_;
   const TrainHooks& hooks_;
   std::shared_ptr<Network> network_;
   torch::optim::AdamW optimizer_;
@@ -171,7 +178,7 @@ void Trainer::SetLearningRate() {
 
 double Trainer::Step(TargetBatch* batch) {
   SetLearningRate();
-  const torch::Tensor images = ImageTensor(batch->images, batch->labels.size(), test_.image_shape());
+  const torch::Tensor images = ImageTensor(batch->images, batch->labels.size(), test_.shape());
   const torch::Tensor logits = network_->Forward(NormalisedInput(images, spec_.mean, spec_.std));
   const double temperature = targets_.temperature();
   const torch::Tensor loss = SoftCrossEntropy(logits, ToTargets(batch->labels), temperature);
@@ -230,7 +237,7 @@ TrainReport Trainer::Run() {
 
 }  // namespace
 
-TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const Source& test,
+TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const ViewRenderer& test,
                   const TrainHooks& hooks) {
   if (options.num_epochs == 0 || options.batch_size == 0 || options.threads == 0 || options.checkpoint.empty()) {
     Fail(ErrorCode::kInvalidArgument,
@@ -246,7 +253,7 @@ TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets&
   return Trainer(spec, options, targets, test, hooks).Run();
 }
 
-double Evaluate(const std::string& checkpoint, const Source& test) {
+double Evaluate(const std::string& checkpoint, const ViewRenderer& test) {
   const LoadedNetwork loaded = LoadNetwork(checkpoint);
   return Accuracy(*loaded.network, loaded.spec, test);
 }

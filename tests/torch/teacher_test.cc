@@ -41,7 +41,7 @@ class TeacherTest : public testing::Test {
     return path;
   }
   void ExpectRefused(const std::string& path, ErrorCode code, const std::string& text) const {
-    EXPECT_THAT([&] { Teacher({.path = path}, source_.image_shape()); }, FailsWith(code, text));
+    EXPECT_THAT([&] { Teacher({.path = path}, StripeSource::kShape); }, FailsWith(code, text));
   }
 
   const TemporaryDirectory directory_;
@@ -51,11 +51,15 @@ class TeacherTest : public testing::Test {
 
 TEST_F(TeacherTest, TorchScriptGivesTheModulesLogits) {
   const std::string path = SaveScript(linear_);
-  Teacher teacher({.path = path, .mean = {0.5}, .std = {0.25}, .batch_size = 3}, source_.image_shape());
+  Teacher teacher({.path = path, .mean = {0.5}, .std = {0.25}, .batch_size = 3}, StripeSource::kShape);
   EXPECT_EQ(teacher.num_classes(), 4u);
   EXPECT_EQ(teacher.num_parameters(), 64u);
-  std::vector<uint8_t> images(5 * 16);
-  for (size_t i = 0; i < 5; ++i) source_.ReadImage(i, images.data() + 16 * i);
+  std::vector<uint8_t> images;
+  Image image;
+  for (size_t i = 0; i < 5; ++i) {
+    source_.ReadImage(i, &image);
+    images.insert(images.end(), image.pixels.begin(), image.pixels.end());
+  }
   std::vector<float> logits;
   teacher.Logits(images.data(), 5, &logits);
   auto module = torch::jit::load(path);
@@ -67,14 +71,14 @@ TEST_F(TeacherTest, TorchScriptGivesTheModulesLogits) {
 }
 
 TEST_F(TeacherTest, NativeCheckpointBringsItsOwnNormalisation) {
-  const Teacher teacher({.path = SaveNative(), .mean = {0.9}}, source_.image_shape());
+  const Teacher teacher({.path = SaveNative(), .mean = {0.9}}, StripeSource::kShape);
   EXPECT_EQ(teacher.Identity()["kind"], "native");
   EXPECT_EQ(teacher.Identity()["mean"], nlohmann::json({0.25}));
 }
 
 TEST_F(TeacherTest, IdentityChangesWithTheFile) {
-  const Teacher teacher({.path = SaveScript(linear_)}, source_.image_shape());
-  const Teacher other({.path = SaveNative()}, source_.image_shape());
+  const Teacher teacher({.path = SaveScript(linear_)}, StripeSource::kShape);
+  const Teacher other({.path = SaveNative()}, StripeSource::kShape);
   EXPECT_NE(teacher.Identity()["digest"], other.Identity()["digest"]);
 }
 
@@ -107,7 +111,7 @@ TEST_F(TeacherTest, OutputsThatAreNotLogitsAreRefused) {
 TEST_F(TeacherTest, AnOutputThatChangesItsShapeIsRefused) {
   const std::string path = SaveScript(
       "  y = torch.matmul(torch.flatten(x, 1), self.weight)\n  if bool(x.max() > 0):\n    y = y[:, :2]\n  return y\n");
-  Teacher teacher({.path = path}, source_.image_shape());
+  Teacher teacher({.path = path}, StripeSource::kShape);
   std::vector<uint8_t> images(16, 255);
   std::vector<float> logits;
   EXPECT_THAT([&] { teacher.Logits(images.data(), 1, &logits); },
@@ -129,11 +133,11 @@ class SpanLabellerTest : public TeacherTest {
     schema.order = OrderIdentity(OrderKind::kGlobal);
     return schema;
   }
-  const ViewRenderer views_{source_, {.shift = 0.2, .mixup = 0.5}, OrderKind::kGlobal, 3};
+  const ViewRenderer views_{source_, {.shift = 0.2, .mixup = 0.5}, OrderKind::kGlobal, 3, StripeSource::kShape};
 };
 
 TEST_F(SpanLabellerTest, WritesTheLabelsOfEveryPosition) {
-  Teacher teacher({.path = SaveScript(linear_), .batch_size = 8}, source_.image_shape());
+  Teacher teacher({.path = SaveScript(linear_), .batch_size = 8}, StripeSource::kShape);
   const Schema schema = MakeSchema(teacher);
   const std::string store = directory_.File("store");
   StoreWriter writer(store, schema);
@@ -149,7 +153,7 @@ TEST_F(SpanLabellerTest, WritesTheLabelsOfEveryPosition) {
 
 TEST_F(SpanLabellerTest, NamesTheSampleWhoseLogitsAreNotFinite) {
   const std::string path = SaveScript("  return torch.log(torch.matmul(torch.flatten(x, 1), self.weight) - 1000.0)\n");
-  Teacher teacher({.path = path}, source_.image_shape());
+  Teacher teacher({.path = path}, StripeSource::kShape);
   const Schema schema = MakeSchema(teacher);
   SpanLabeller labeller(schema, views_, teacher, directory_.File("store"), "test");
   LabelBatch labels;

@@ -37,13 +37,14 @@ class TrainerTest : public testing::Test {
   TrainReport Run(const TrainOptions& options, Targets& targets, int num_steps = -1) const {
     const TrainHooks hooks = {.stop_requested = [&num_steps] { return num_steps-- == 0; },
                               .epoch_done = [](const EpochReport&) {}};
-    return Train(network_, options, targets, source_, hooks);
+    return Train(network_, options, targets, test_views_, hooks);
   }
 
   const TemporaryDirectory directory_;
   const StripeSource source_{50};
   const ViewSpec spec_{.shift = 0.1, .brightness = 0.2, .mixup = 0.5};
-  const ViewRenderer views_{source_, spec_, OrderKind::kGlobal, 3};
+  const ViewRenderer views_{source_, spec_, OrderKind::kGlobal, 3, StripeSource::kShape};
+  const ViewRenderer test_views_{source_, {}, OrderKind::kDataset, 0, StripeSource::kShape};
   NetworkSpec network_;
 };
 
@@ -52,7 +53,7 @@ TEST_F(TrainerTest, LearnsFromHardLabels) {
   const TrainReport report = Run(Options("student"), *targets);
   EXPECT_GT(report.test_accuracy, 0.9);
   EXPECT_EQ(report.num_steps, 4u * 7);
-  EXPECT_EQ(Evaluate(Options("student").checkpoint, source_), report.test_accuracy);
+  EXPECT_EQ(Evaluate(Options("student").checkpoint, test_views_), report.test_accuracy);
 }
 
 TEST_F(TrainerTest, InterruptedTrainingEndsWithTheSameBytes) {

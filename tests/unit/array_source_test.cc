@@ -33,13 +33,13 @@ TEST(DigitsTest, HoldsEveryDigitAboutAsOften) {
 
 TEST(DigitsTest, FirstImageIsAZero) {
   const auto source = OpenArraySource(kDigits, "train");
-  std::vector<uint8_t> pixels(64);
-  source->ReadImage(0, pixels.data());
+  Image image;
+  source->ReadImage(0, &image);
   EXPECT_EQ(source->Label(0), 0u);
   // scikit-learn's first digit, times 255 / 16.
   const std::vector<int> sixteenths = {0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0};
   for (size_t i = 0; i < sixteenths.size(); ++i) {
-    EXPECT_EQ(pixels[i], (sixteenths[i] * 255 + 8) / 16) << i;
+    EXPECT_EQ(image.pixels[i], (sixteenths[i] * 255 + 8) / 16) << i;
   }
 }
 
@@ -57,7 +57,7 @@ TEST(DigitsTest, IdentityHasAFingerprint) {
 // A file of two images of 2x3 pixels and their labels, unless a test says otherwise.
 class ArraySourceTest : public testing::Test {
  protected:
-  std::unique_ptr<Source> Open(const std::string& images, const std::string& labels) {
+  std::unique_ptr<ImageSource> Open(const std::string& images, const std::string& labels) {
     WriteZip(path_, {{"x_train.npy", images}, {"y_train.npy", labels}});
     return OpenArraySource(path_, "train");
   }
@@ -77,9 +77,9 @@ TEST_F(ArraySourceTest, ReadsImagesAndLabels) {
   EXPECT_EQ(source->num_classes(), 5u) << "one more than the largest label";
   EXPECT_EQ(source->image_shape(), (ImageShape{.height = 2, .width = 3, .channels = 1}));
   EXPECT_EQ(source->Label(1), 1u);
-  std::string pixels(6, ' ');
-  source->ReadImage(1, reinterpret_cast<uint8_t*>(pixels.data()));
-  EXPECT_EQ(pixels, "ghijkl");
+  Image image;
+  source->ReadImage(1, &image);
+  EXPECT_EQ(std::string(image.pixels.begin(), image.pixels.end()), "ghijkl");
 }
 
 TEST_F(ArraySourceTest, ReadsChannels) {
@@ -148,8 +148,8 @@ TEST_F(ArraySourceTest, RejectsUnequalNumbersOfImagesAndLabels) {
 
 TEST_F(ArraySourceTest, RefusesSamplesOutOfRange) {
   const auto source = Open(images_, labels_);
-  uint8_t pixels[6];
-  EXPECT_THAT([&] { source->ReadImage(2, pixels); }, FailsWith(ErrorCode::kInvalidArgument, "sample 2 is not below"));
+  Image image;
+  EXPECT_THAT([&] { source->ReadImage(2, &image); }, FailsWith(ErrorCode::kInvalidArgument, "sample 2 is not below"));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "decant/consumer/targets.h"
-#include "decant/data/source.h"
+#include "decant/data/view_renderer.h"
 #include "decant/models/network_spec.h"
 
 namespace decant {
@@ -43,13 +43,13 @@ struct TrainHooks {
   std::function<void(const EpochReport&)> epoch_done;
 };
 
-// Trains a fresh network of `spec` on `targets` and writes it to options.checkpoint; evaluates on `test` after each
-// epoch. Continues from "<checkpoint>.resume" when it is there, with the same weights as an uninterrupted run (bit by
+// Trains a fresh network of `spec` on `targets` and writes it to options.checkpoint; evaluates on the views of `test`,
+// its epoch 0, after each epoch. Continues from "<checkpoint>.resume" when it is there, with the same weights as an uninterrupted run (bit by
 // bit with one thread). kMismatch when that was written by another training; kCancelled when it was asked to stop.
-TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const Source& test,
+TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const ViewRenderer& test,
                   const TrainHooks& hooks);
 
 // Share of `test` that a checkpoint's network classifies right, in [0, 1].
-double Evaluate(const std::string& checkpoint, const Source& test);
+double Evaluate(const std::string& checkpoint, const ViewRenderer& test);
 
 }  // namespace decant

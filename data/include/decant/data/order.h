@@ -19,17 +19,28 @@ std::string_view OrderKindName(OrderKind kind);
 // kInvalidArgument, with the known names, for another one.
 OrderKind ParseOrderKind(std::string_view name);
 
+struct OrderSpec {
+  OrderKind kind = OrderKind::kGlobal;
+  // So many epochs in a row have the same order, so that a sample that was decoded once serves as many views.
+  uint32_t epochs_per_order = 1;
+
+  OrderSpec() = default;
+  OrderSpec(OrderKind a_kind, uint32_t an_epochs_per_order = 1)
+      : kind(a_kind), epochs_per_order(an_epochs_per_order) {}
+  bool operator==(const OrderSpec&) const = default;
+};
+
 // What the schema records of an order, and back. kMismatch for a version that this build does not have.
-nlohmann::json OrderIdentity(OrderKind kind);
-OrderKind OrderFromIdentity(const nlohmann::json& identity);
+nlohmann::json OrderIdentity(const OrderSpec& spec);
+OrderSpec OrderFromIdentity(const nlohmann::json& identity);
 
 // An epoch's permutation position -> sample id, a pure function of (seed, epoch), without a table: a Feistel network
 // over the smallest power of two that holds all samples, walked along its cycle until it lands inside (Black and
 // Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). Known answers: docs/randomness.md. Immutable.
 class Order {
  public:
-  // num_samples in [1, 2^48].
-  Order(OrderKind kind, uint64_t seed, uint32_t epoch, uint64_t num_samples);
+  // num_samples in [1, 2^48]; spec.epochs_per_order at least 1.
+  Order(const OrderSpec& spec, uint64_t seed, uint32_t epoch, uint64_t num_samples);
 
   uint64_t num_samples() const { return num_samples_; }
   // position, sample_id in [0, num_samples()). Inverse of each other.

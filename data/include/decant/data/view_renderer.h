@@ -19,14 +19,17 @@ struct View {
   double own_share() const { return partner_id == sample_id ? 1.0 : params.own_share / 65536.0; }
 };
 
-// Renders what teacher and student see: the same pixels for both. Where a pixel comes from is computed in double
+// Renders what teacher and student see: the same pixels for both, or the same view at another resolution. Where a pixel comes from is computed in double
 // precision (without fused multiply-add) and rounded to 1/256; its value in integers. Immutable; thread-safe.
 class ViewRenderer {
  public:
-  // `source` must outlive the renderer.
-  ViewRenderer(const Source& source, const ViewSpec& spec, OrderKind order, uint64_t seed);
+  // Renders views of `shape`. `source` must outlive the renderer.
+  ViewRenderer(const ImageSource& source, const ViewSpec& spec, const OrderSpec& order, uint64_t seed,
+               const ImageShape& shape);
 
-  const Source& source() const { return source_; }
+  const ImageSource& source() const { return source_; }
+  // Of every rendered view.
+  const ImageShape& shape() const { return shape_; }
   // Dataset, views, order and seed, as a schema records them.
   nlohmann::json Identity() const;
 
@@ -35,16 +38,22 @@ class ViewRenderer {
   View ViewAt(const Order& order, uint32_t epoch, uint64_t position) const;
   Order OrderOf(uint32_t epoch) const { return Order(order_, seed_, epoch, source_.num_samples()); }
 
-  // Writes the view's pixels, image_shape().num_bytes() bytes, HWC. What lies outside the image is black (0).
-  void Render(const View& view, uint32_t epoch, uint8_t* pixels) const;
+  // Writes the view's pixels, shape().num_bytes() bytes, HWC, and returns its fingerprint: 16 bits of a hash over all
+  // that was drawn for it, the partner's part included. `own` and `partner` are the images of view.sample_id and
+  // view.partner_id; `partner` is not read when the two are one. kInvalidArgument, naming the sample, for an image that
+  // the views cannot be made of.
+  uint16_t Render(const View& view, uint32_t epoch, const Image& own, const Image& partner, uint8_t* pixels) const;
+  // The same with images that it reads from the source.
+  uint16_t Render(const View& view, uint32_t epoch, uint8_t* pixels) const;
 
  private:
-  void RenderOne(uint64_t sample_id, const ViewParams& params, std::vector<uint8_t>* scratch, uint8_t* pixels) const;
+  void RenderOne(uint64_t sample_id, const ViewParams& params, const Image& image, uint8_t* pixels) const;
 
-  const Source& source_;
+  const ImageSource& source_;
   ViewSpec spec_;
-  OrderKind order_;
+  OrderSpec order_;
   uint64_t seed_;
+  ImageShape shape_;
 };
 
 }  // namespace decant
