@@ -9,6 +9,7 @@
 #include "decant/consumer/trainer.h"
 #include "decant/data/view.h"
 #include "decant/models/network_spec.h"
+#include "decant/producer/label_pipeline.h"
 #include "decant/producer/teacher.h"
 
 namespace decant {
@@ -44,6 +45,7 @@ struct Job {
     uint32_t chunk_size = 1024;
     uint32_t span_chunks = 64;
   } labels;
+  PipelineOptions produce;
   NetworkSpec student;
   struct Training : TrainOptions {
     std::string labels = "store";

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 #include <optional>
 
@@ -24,6 +25,7 @@ namespace {
 struct Options {
   std::string job;
   bool json = false;
+  std::string trace;
 };
 
 std::string HostName() {
@@ -53,24 +55,27 @@ std::unique_ptr<Communicator> MakeCommunicator() {
   return std::move(MakeThreadCommunicators(1).front());
 }
 
-// The result of a span, as it travels from a rank to the coordinator.
-std::string EncodeSpanFile(const SpanFile& file) {
+// The files of a group of spans, as they travel from a rank to the coordinator.
+std::string EncodeSpanFiles(const std::vector<SpanFile>& files) {
   ByteWriter writer;
-  writer.PutString(file.path);
-  writer.Put(file.file_bytes);
-  writer.Put(file.trailer.span);
-  writer.PutString(EncodeTrailer(file.trailer));
+  for (const SpanFile& file : files) {
+    writer.PutString(file.path);
+    writer.Put(file.file_bytes);
+    writer.Put(file.trailer.span);
+    writer.PutString(EncodeTrailer(file.trailer));
+  }
   return writer.Take();
 }
 
-SpanFile DecodeSpanFile(const Layout& layout, const std::string& bytes) {
-  ByteReader reader(bytes, "result of a span");
-  SpanFile file;
-  file.path = reader.GetString();
-  file.file_bytes = reader.Get<uint64_t>();
-  const Span span = layout.SpanAt(reader.Get<uint64_t>());
-  file.trailer = DecodeTrailer(span, reader.GetString());
-  return file;
+void DecodeSpanFiles(const Layout& layout, const std::string& bytes, std::vector<SpanFile>* files) {
+  ByteReader reader(bytes, "files of a group of spans");
+  while (reader.remaining() > 0) {
+    SpanFile& file = files->emplace_back();
+    file.path = reader.GetString();
+    file.file_bytes = reader.Get<uint64_t>();
+    const Span span = layout.SpanAt(reader.Get<uint64_t>());
+    file.trailer = DecodeTrailer(span, reader.GetString());
+  }
 }
 
 // Rank 0's view of a run: commits, shows progress, reports.
@@ -89,10 +94,8 @@ class Production {
 
   void Commit(const std::vector<std::string>& results) {
     std::vector<SpanFile> files;
-    for (const std::string& result : results) {
-      files.push_back(DecodeSpanFile(layout_, result));
-      labels_ += files.back().trailer.num_labels;
-    }
+    for (const std::string& result : results) DecodeSpanFiles(layout_, result, &files);
+    for (const SpanFile& file : files) labels_ += file.trailer.num_labels;
     store_->Commit(files);
   }
 
@@ -152,6 +155,13 @@ class Production {
   std::string digest_;
 };
 
+// trace.json, trace.1.json, trace.2.json, ...
+std::string TracePath(const std::string& path, int rank) {
+  if (rank == 0) return path;
+  const std::filesystem::path whole(path);
+  return whole.parent_path() / fmt::format("{}.{}{}", whole.stem().string(), rank, whole.extension().string());
+}
+
 int Produce(const Options& options, const std::vector<std::string>& overrides) {
   InstallStopSignals();
   const std::unique_ptr<Communicator> communicator = MakeCommunicator();
@@ -159,6 +169,8 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   // Whatever fails before the job starts fails it on every rank, and rank 0 says so.
   Job job;
   LabellingSetup setup;
+  std::optional<Trace> trace;
+  if (!options.trace.empty()) trace.emplace(communicator->rank());
   std::optional<SpanLabeller> labeller;
   WorkerHooks worker;
   try {
@@ -166,9 +178,11 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
     setup = SetUpLabelling(job);
     setup.schema.provenance = Provenance(job);
     const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
-    labeller.emplace(setup.schema, *setup.views, *setup.teacher, job.labels.store, attempt);
+    labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, attempt,
+                     trace ? &*trace : nullptr);
     worker.identity = SchemaDigest(setup.schema);
-    worker.work = [&](uint64_t span) { return EncodeSpanFile(labeller->Label(span)); };
+    worker.work = [&](uint64_t group) { return EncodeSpanFiles(labeller->Label(group)); };
+    worker.prepare = [&](uint64_t group) { labeller->Prepare(group); };
   } catch (const Error& error) {
     worker.failure = error;
   } catch (const std::bad_alloc&) {
@@ -179,7 +193,11 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
 
   Production production(job.labels.store, communicator->size());
   const CoordinatorHooks coordinator = {
-      .begin = [&] { return production.Begin(setup.schema, [&] { return labeller->LearnCodecTables(); }); },
+      .begin =
+          [&] {
+            return labeller->groups().GroupsOf(
+                production.Begin(setup.schema, [&] { return labeller->LearnCodecTables(); }));
+          },
       .commit = [&](const std::vector<std::string>& results) { production.Commit(results); },
       .complete = [&] { production.Complete(); },
       .stop_requested = StopRequested,
@@ -187,6 +205,7 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   };
   try {
     RunJob(*communicator, worker, coordinator);
+    if (trace) trace->Write(TracePath(options.trace, communicator->rank()));
     if (communicator->rank() == 0) production.Report(options.json);
   } catch (const Error& error) {
     if (communicator->rank() != 0) throw Error(error.code(), "");  // rank 0 speaks for all
@@ -206,6 +225,7 @@ LabellingSetup SetUpLabelling(const Job& job) {
   const OrderKind order = ParseOrderKind(job.views.order);
   const ImageShape shape = setup.source->image_shape().value();
   setup.views = std::make_unique<ViewRenderer>(*setup.source, job.views, order, job.views.seed, shape);
+  setup.renderer = MakeImageBatchRenderer(*setup.views);
   setup.teacher = std::make_unique<Teacher>(job.teacher, shape);
 
   Schema& schema = setup.schema;
@@ -244,6 +264,8 @@ Command AddProduce(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   app->add_option("job", options->job, "The job file (TOML)")->required();
   app->add_flag("--json", options->json, "Print one JSON object at the end");
+  app->add_option("--trace", options->trace,
+                  "Write what each thread did when, as Chrome trace-event JSON; rank 1 writes FILE.1.json, ...");
   app->allow_extras();
   app->footer("Every key of the job file can also be given as --section.key=value. Keys: docs/job.md");
   return {app, [app, options] { return Produce(*options, app->remaining()); }};

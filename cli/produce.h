@@ -16,6 +16,7 @@ namespace decant {
 struct LabellingSetup {
   std::unique_ptr<ImageSource> source;
   std::unique_ptr<ViewRenderer> views;
+  std::unique_ptr<BatchRenderer> renderer;
   std::unique_ptr<Teacher> teacher;
   Schema schema;
 };

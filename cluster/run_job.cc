@@ -1,7 +1,9 @@
 #include "decant/cluster/run_job.h"
 
+#include <condition_variable>
 #include <deque>
 #include <exception>
+#include <mutex>
 #include <new>
 #include <thread>
 
@@ -14,6 +16,7 @@ using std::chrono::milliseconds;
 
 // How long the message loops sleep when nothing comes.
 constexpr milliseconds kIdlePause(20);
+constexpr milliseconds kWorkerPause(5);
 
 // How a job ended for this rank.
 struct Outcome {
@@ -32,7 +35,70 @@ JobMessage Describe(const std::exception& exception) {
   return {.kind = MessageKind::kFailed, .code = static_cast<int32_t>(code), .text = exception.what()};
 }
 
-// A rank's side: works on the spans that `coordinator` (a rank of `communicator`) assigns, until it says stop.
+// Works on spans, one after the other, on a thread of its own.
+class WorkThread {
+ public:
+  explicit WorkThread(const WorkerHooks& hooks) : hooks_(hooks), thread_([this] { Run(); }) {}
+
+  void Assign(uint64_t span) {
+    {
+      const std::lock_guard lock(mutex_);
+      spans_.push_back(span);
+    }
+    changed_.notify_all();
+  }
+  // What there is to say: a span that is done, or why it failed.
+  std::optional<JobMessage> TakeMessage() {
+    const std::lock_guard lock(mutex_);
+    if (messages_.empty()) return std::nullopt;
+    std::optional<JobMessage> message(std::move(messages_.front()));
+    messages_.pop_front();
+    return message;
+  }
+  // Drops the spans that have not begun, and waits for the one that has.
+  void Finish() {
+    {
+      const std::lock_guard lock(mutex_);
+      finished_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+  ~WorkThread() { Finish(); }
+
+ private:
+  void Run() {
+    while (const auto span = NextSpan()) {
+      JobMessage message;
+      try {
+        message = {.kind = MessageKind::kDone, .span = *span, .text = hooks_.work(*span)};
+      } catch (const std::exception& exception) {
+        message = Describe(exception);
+      }
+      const std::lock_guard lock(mutex_);
+      finished_ = finished_ || message.kind == MessageKind::kFailed;
+      messages_.push_back(std::move(message));
+    }
+  }
+  std::optional<uint64_t> NextSpan() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return finished_ || !spans_.empty(); });
+    if (finished_) return std::nullopt;
+    const uint64_t span = spans_.front();
+    spans_.pop_front();
+    return span;
+  }
+
+  const WorkerHooks& hooks_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<uint64_t> spans_;
+  std::deque<JobMessage> messages_;
+  bool finished_ = false;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+// A rank's side: has the spans worked on that the coordinator, rank 0 of `communicator`, assigns, until it says stop.
 class Worker {
  public:
   Worker(Communicator& communicator, const WorkerHooks& hooks) : communicator_(communicator), hooks_(hooks) {}
@@ -43,43 +109,35 @@ class Worker {
     } else {
       Send({.kind = MessageKind::kReady, .text = hooks_.identity});
     }
+    WorkThread work(hooks_);
     while (!stopped_) {
-      const auto message = communicator_.Receive(spans_.empty() ? kIdlePause : milliseconds(0));
-      if (message) {
-        Take(DecodeMessage(message->bytes));
-      } else if (!spans_.empty()) {
-        WorkOn(spans_.front());
-      }
+      if (const auto message = communicator_.Receive(kWorkerPause)) Take(DecodeMessage(message->bytes), &work);
+      SendAll(&work);
     }
+    work.Finish();
+    SendAll(&work);
     Send({.kind = MessageKind::kBye});
     return outcome_;
   }
 
  private:
   void Send(const JobMessage& message) { communicator_.Send(0, EncodeMessage(message)); }
+  void SendAll(WorkThread* work) {
+    while (const auto message = work->TakeMessage()) Send(*message);
+  }
 
-  void Take(const JobMessage& message) {
+  void Take(const JobMessage& message, WorkThread* work) {
     if (message.kind == MessageKind::kAssign) {
-      spans_.push_back(message.span);
+      if (hooks_.prepare) hooks_.prepare(message.span);
+      work->Assign(message.span);
     } else if (message.kind == MessageKind::kStop) {
       stopped_ = true;
       outcome_ = {message.code, message.text};
     }
   }
 
-  void WorkOn(uint64_t span) {
-    try {
-      Send({.kind = MessageKind::kDone, .span = span, .text = hooks_.work(span)});
-      spans_.pop_front();
-    } catch (const std::exception& exception) {
-      Send(Describe(exception));
-      spans_.clear();
-    }
-  }
-
   Communicator& communicator_;
   const WorkerHooks& hooks_;
-  std::deque<uint64_t> spans_;
   bool stopped_ = false;
   Outcome outcome_;
 };

@@ -1,77 +1,101 @@
 #include "decant/producer/span_labeller.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "decant/base/error.h"
 
 namespace decant {
 
-SpanLabeller::SpanLabeller(const Schema& schema, const ViewRenderer& views, Teacher& teacher, std::string store_path,
-                           std::string attempt)
+SpanLabeller::SpanLabeller(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher,
+                           const PipelineOptions& options, std::string store_path, std::string attempt, Trace* trace)
     : schema_(schema),
-      views_(views),
-      teacher_(teacher),
+      groups_(schema.layout, OrderFromIdentity(schema.order).epochs_per_order),
+      batch_size_(teacher.batch_size()),
       store_path_(std::move(store_path)),
       attempt_(std::move(attempt)),
-      selector_(schema.codec, schema.selection, schema.seed) {}
+      trace_(trace),
+      pipeline_(schema_, renderer, teacher, options, trace) {}
 
-SpanFile SpanLabeller::Label(uint64_t span_index) {
-  const Span span = schema_.layout.SpanAt(span_index);
+std::vector<BatchPlan> SpanLabeller::PlanOf(uint64_t group) const {
+  const std::vector<uint64_t> spans = groups_.SpansOf(group);
+  const Span first = schema_.layout.SpanAt(spans.front());
+  std::vector<BatchPlan> plans;
+  for (uint64_t chunk = first.chunk_begin; chunk < first.chunk_end; ++chunk) {
+    const uint64_t begin = chunk * schema_.layout.chunk_size;
+    const uint64_t end = begin + schema_.layout.ChunkSamples(chunk);
+    for (uint64_t position = begin; position < end; ++position) {
+      if ((position - begin) % batch_size_ == 0) {
+        plans.push_back({.epoch = first.epoch, .num_epochs = static_cast<uint32_t>(spans.size())});
+      }
+      plans.back().positions.push_back(position);
+    }
+  }
+  return plans;
+}
+
+void SpanLabeller::Prepare(uint64_t group) {
+  const std::lock_guard lock(mutex_);
+  prepared_.push_back(group);
+  pipeline_.Plan(PlanOf(group));
+}
+
+std::vector<SpanFile> SpanLabeller::Label(uint64_t group) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (prepared_.empty()) {
+      pipeline_.Plan(PlanOf(group));
+    } else {
+      if (prepared_.front() != group) {
+        Fail(ErrorCode::kInternal, "span {} is labelled while {} was prepared", group, prepared_.front());
+      }
+      prepared_.pop_front();
+    }
+  }
   if (!schema_.tables) {
     schema_.tables = std::make_shared<CodecTables>(ReadStagedTables(store_path_, schema_.codec));
   }
-  SpanWriter writer(schema_, store_path_, span, attempt_);
-  LabelBatch labels;
-  for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
-    labels.Clear();
-    LabelPositions(span.epoch, chunk * schema_.layout.chunk_size, schema_.layout.ChunkSamples(chunk), &labels);
-    writer.AddChunk(labels);
+  const std::vector<uint64_t> spans = groups_.SpansOf(group);
+  const Span first = schema_.layout.SpanAt(spans.front());
+  std::deque<SpanWriter> writers;
+  for (const uint64_t span : spans) {
+    writers.emplace_back(schema_, store_path_, schema_.layout.SpanAt(span), attempt_);
   }
-  return writer.Finish();
+  std::vector<LabelBatch> labels(spans.size());
+  for (uint64_t chunk = first.chunk_begin; chunk < first.chunk_end; ++chunk) {
+    const uint32_t num_samples = schema_.layout.ChunkSamples(chunk);
+    for (LabelBatch& batch : labels) batch.Clear();
+    for (uint64_t done = 0; done < num_samples; done += batch_size_) {
+      for (LabelBatch& batch : labels) pipeline_.Next(&batch);
+    }
+    const TraceScope scope(trace_, "encode", num_samples * spans.size());
+    for (size_t i = 0; i < spans.size(); ++i) writers[i].AddChunk(labels[i]);
+  }
+  const TraceScope scope(trace_, "write", spans.size());
+  std::vector<SpanFile> files;
+  for (SpanWriter& writer : writers) files.push_back(writer.Finish());
+  return files;
 }
 
 CodecTables SpanLabeller::LearnCodecTables() {
   const uint64_t num_samples = schema_.layout.num_samples;
   const uint64_t count = std::min<uint64_t>(schema_.calibration.num_labels, num_samples);
-  constexpr uint64_t kAtOnce = 256;
-  LabelBatch labels;
   std::vector<uint64_t> positions;
-  for (uint64_t i = 0; i < count; ++i) {
-    positions.push_back(i * (num_samples / count));
-    if (positions.size() < kAtOnce && i + 1 < count) continue;
-    LabelPositions(0, positions, &labels);
-    positions.clear();
-  }
+  for (uint64_t i = 0; i < count; ++i) positions.push_back(i * (num_samples / count));
+  LabelBatch labels;
+  LabelPositions(0, positions, &labels);
+  const TraceScope scope(trace_, "calibrate", count);
   return LearnTables(schema_.codec, labels, schema_.calibration.prior);
 }
 
-void SpanLabeller::LabelPositions(uint32_t epoch, uint64_t position, size_t count, LabelBatch* labels) {
-  std::vector<uint64_t> positions(count);
-  std::iota(positions.begin(), positions.end(), position);
-  LabelPositions(epoch, positions, labels);
-}
-
 void SpanLabeller::LabelPositions(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels) {
-  const size_t count = positions.size();
-  const size_t image_bytes = views_.shape().num_bytes();
-  const Order order = views_.OrderOf(epoch);
-  images_.resize(count * image_bytes);
-  for (size_t i = 0; i < count; ++i) {
-    views_.Render(views_.ViewAt(order, epoch, positions[i]), epoch, images_.data() + i * image_bytes);
+  std::vector<BatchPlan> plans;
+  for (size_t begin = 0; begin < positions.size(); begin += batch_size_) {
+    const auto batch = positions.subspan(begin, std::min<size_t>(batch_size_, positions.size() - begin));
+    plans.push_back({.epoch = epoch, .positions = {batch.begin(), batch.end()}});
   }
-  teacher_.Logits(images_.data(), count, &logits_);
-  const size_t num_classes = schema_.codec.num_classes;
-  for (size_t i = 0; i < count; ++i) {
-    try {
-      const uint64_t sample = order.SampleAt(positions[i]);
-      const SelectedView view = {.epoch = epoch, .sample_id = sample, .true_class = views_.source().Label(sample)};
-      selector_.Append(std::span(logits_).subspan(i * num_classes, num_classes), view, labels);
-    } catch (const Error& error) {
-      Fail(error.code(), "the teacher's logits for sample {} in epoch {}: {}", order.SampleAt(positions[i]), epoch,
-           error.what());
-    }
-  }
+  const size_t num_batches = plans.size();
+  pipeline_.Plan(std::move(plans));
+  for (size_t i = 0; i < num_batches; ++i) pipeline_.Next(labels);
 }
 
 }  // namespace decant

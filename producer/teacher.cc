@@ -147,6 +147,9 @@ Teacher::~Teacher() = default;
 uint32_t Teacher::num_classes() const {
   return impl_->num_classes;
 }
+uint32_t Teacher::batch_size() const {
+  return impl_->options.batch_size;
+}
 uint64_t Teacher::num_parameters() const {
   return impl_->num_parameters;
 }
@@ -177,6 +180,21 @@ void Teacher::Logits(const uint8_t* images, size_t n, std::vector<float>* logits
     std::memcpy(batch.data_ptr(), images + begin * image_bytes, count * image_bytes);
     const torch::Tensor output = self.CheckedLogits(batch);
     std::memcpy(logits->data() + begin * self.num_classes, output.data_ptr(), count * self.num_classes * sizeof(float));
+  }
+}
+
+void Teacher::Label(const uint8_t* images, std::span<const SelectedView> views, LabelSelector* selector,
+                    LabelBatch* labels) {
+  std::vector<float> logits;
+  Logits(images, views.size(), &logits);
+  const size_t num_classes = impl_->num_classes;
+  for (size_t i = 0; i < views.size(); ++i) {
+    try {
+      selector->Append(std::span(logits).subspan(i * num_classes, num_classes), views[i], labels);
+    } catch (const Error& error) {
+      Fail(error.code(), "the teacher's logits for sample {} in epoch {}: {}", views[i].sample_id, views[i].epoch,
+           error.what());
+    }
   }
 }
 

@@ -5,9 +5,6 @@
 
 #include "decant/base/file.h"
 #include "decant/models/checkpoint.h"
-#include "decant/producer/span_labeller.h"
-#include "decant/store/store_reader.h"
-#include "decant/store/store_writer.h"
 
 #include "torch/stripe_source.h"
 #include "unit/errors.h"
@@ -121,44 +118,6 @@ TEST_F(TeacherTest, AnOutputThatChangesItsShapeIsRefused) {
 TEST_F(TeacherTest, ANetworkForImagesOfAnotherSizeIsRefused) {
   const std::string path = SaveNative();
   EXPECT_THAT([&] { Teacher({.path = path}, ImageShape{8, 8, 1}); }, FailsWith(ErrorCode::kMismatch, "8 x 8 x 1"));
-}
-
-class SpanLabellerTest : public TeacherTest {
- protected:
-  Schema MakeSchema(const Teacher& teacher) const {
-    Schema schema;
-    schema.layout = {.num_samples = 50, .num_epochs = 2, .chunk_size = 20, .span_chunks = 2};
-    schema.codec = {.num_classes = teacher.num_classes(), .k = 2, .delta = 0.03125};
-    schema.seed = 3;
-    schema.order = OrderIdentity(OrderKind::kGlobal);
-    return schema;
-  }
-  const ViewRenderer views_{source_, {.shift = 0.2, .mixup = 0.5}, OrderKind::kGlobal, 3, StripeSource::kShape};
-};
-
-TEST_F(SpanLabellerTest, WritesTheLabelsOfEveryPosition) {
-  Teacher teacher({.path = SaveScript(linear_), .batch_size = 8}, StripeSource::kShape);
-  const Schema schema = MakeSchema(teacher);
-  const std::string store = directory_.File("store");
-  StoreWriter writer(store, schema);
-  SpanLabeller labeller(schema, views_, teacher, store, "test");
-  for (const uint64_t span : writer.MissingSpans()) writer.Commit({labeller.Label(span)});
-  const StoreReader reader(store);
-  LabelBatch direct, stored;
-  labeller.LabelPositions(1, 20, 20, &direct);
-  reader.ReadChunk(1, 1, &stored);
-  EXPECT_EQ(direct.ids, stored.ids);
-  for (size_t i = 0; i < direct.size(); ++i) EXPECT_LE(KlDivergence(direct, i, stored, i), reader.codec().KlBound());
-}
-
-TEST_F(SpanLabellerTest, NamesTheSampleWhoseLogitsAreNotFinite) {
-  const std::string path = SaveScript("  return torch.log(torch.matmul(torch.flatten(x, 1), self.weight) - 1000.0)\n");
-  Teacher teacher({.path = path}, StripeSource::kShape);
-  const Schema schema = MakeSchema(teacher);
-  SpanLabeller labeller(schema, views_, teacher, directory_.File("store"), "test");
-  LabelBatch labels;
-  const std::string sample = fmt::format("sample {} in epoch 1", views_.OrderOf(1).SampleAt(20));
-  EXPECT_THAT([&] { labeller.LabelPositions(1, 20, 5, &labels); }, FailsWith(ErrorCode::kInvalidArgument, sample));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@ decant_test(base_test LABEL unit LINKS decant::base)
 decant_test(file_hash_test LABEL unit LINKS decant::base)
 decant_test(random_test LABEL unit LINKS decant::base)
 decant_test(half_test LABEL unit LINKS decant::base)
+decant_test(trace_test LABEL unit LINKS decant::base nlohmann_json::nlohmann_json)
 
 decant_test(record_test LABEL unit LINKS decant::store)
 decant_test(layout_test LABEL unit LINKS decant::store)
@@ -36,6 +37,7 @@ decant_test(array_source_test LABEL unit LINKS decant::data LibArchive::LibArchi
 
 decant_test(select_test LABEL unit LINKS decant::select)
 decant_test(label_adviser_test LABEL unit LINKS decant::select)
+decant_test(span_groups_test LABEL unit LINKS decant::select)
 decant_test(stream_test LABEL unit LINKS decant::stream)
 
 decant_test(coordinator_test LABEL unit LINKS decant::cluster)

@@ -15,8 +15,10 @@ namespace decant {
 struct WorkerHooks {
   std::string identity;          // must be equal on all ranks
   std::optional<Error> failure;  // why this rank cannot work; the job ends with it
-  // Does the work of a span and returns its result, bytes for `commit`. Called on a thread of its own on rank 0.
+  // Does the work of a span and returns its result, bytes for `commit`. Called on a thread of its own.
   std::function<std::string(uint64_t span)> work;
+  // Told, on another thread, which span work() will be called for after those it was told of before. May be empty.
+  std::function<void(uint64_t span)> prepare;
 };
 
 // What rank 0 alone does, all on the thread that calls RunJob.

@@ -1,45 +1,52 @@
 #pragma once
 
+#include <deque>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "decant/data/view_renderer.h"
-#include "decant/producer/select.h"
-#include "decant/producer/teacher.h"
+#include "decant/producer/label_pipeline.h"
+#include "decant/producer/span_groups.h"
 #include "decant/store/schema.h"
 #include "decant/store/span_writer.h"
 
 namespace decant {
 
-// Labels spans: renders the views, runs the teacher, selects, writes the span's file. Batches never straddle a chunk,
-// so that a span's labels do not depend on who computes it. Not thread-safe.
+// Labels spans: renders the views, runs the teacher, selects, encodes and writes the spans' files. Batches never
+// straddle a chunk, so that a span's labels do not depend on who computes it. Not thread-safe but for Prepare().
 class SpanLabeller {
  public:
-  // `attempt` distinguishes this labeller's files from those of others. The references must outlive the labeller. A
-  // schema without codec tables takes those that the store's writer left beside the staged spans.
-  SpanLabeller(const Schema& schema, const ViewRenderer& views, Teacher& teacher, std::string store_path,
-               std::string attempt);
+  // `attempt` distinguishes this labeller's files from those of others. The references must outlive the labeller;
+  // `trace` may be null. A schema without codec tables takes those that the store's writer left beside the staged
+  // spans.
+  SpanLabeller(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher, const PipelineOptions& options,
+               std::string store_path, std::string attempt, Trace* trace = nullptr);
 
-  SpanFile Label(uint64_t span_index);
+  const SpanGroups& groups() const { return groups_; }
+  // Says that Label() will be called for a group, after those that were prepared before: its views are rendered while
+  // these are still being labelled. Thread-safe.
+  void Prepare(uint64_t group);
+  // Labels the spans of a group.
+  std::vector<SpanFile> Label(uint64_t group);
+
   // Codec tables learnt from schema.calibration.num_labels labels of epoch 0, evenly spread over its positions.
   CodecTables LearnCodecTables();
-
-  // Appends the soft labels of `count` positions of an epoch, from `position` on, to `labels`. kInvalidArgument, naming
-  // the sample, when the teacher's logits are not finite.
-  void LabelPositions(uint32_t epoch, uint64_t position, size_t count, LabelBatch* labels);
-
- private:
+  // Appends the soft labels of `positions` in an epoch to `labels`.
   void LabelPositions(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels);
 
+ private:
+  std::vector<BatchPlan> PlanOf(uint64_t group) const;
+
   Schema schema_;
-  const ViewRenderer& views_;
-  Teacher& teacher_;
+  SpanGroups groups_;
+  uint32_t batch_size_;
   std::string store_path_;
   std::string attempt_;
-  LabelSelector selector_;
-  std::vector<uint8_t> images_;  // [chunk, H, W, C]
-  std::vector<float> logits_;    // [chunk, num_classes]
+  Trace* trace_;
+  std::mutex mutex_;
+  std::deque<uint64_t> prepared_;  // groups that are planned, and not taken yet
+  LabelPipeline pipeline_;
 };
 
 }  // namespace decant

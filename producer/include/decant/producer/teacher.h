@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "decant/data/source.h"
+#include "decant/producer/select.h"
 
 namespace decant {
 
@@ -29,12 +30,15 @@ class Teacher {
   ~Teacher();
 
   uint32_t num_classes() const;
+  uint32_t batch_size() const;
   uint64_t num_parameters() const;
   // What the schema records of the teacher: SHA-256 of the file, kind, precision, normalisation, batch shape.
   nlohmann::json Identity() const;
 
   // Logits [n, num_classes()], row by row, of `n` images (uint8 [n, H, W, C]).
   void Logits(const uint8_t* images, size_t n, std::vector<float>* logits);
+  // Appends the soft labels of a batch of images.
+  void Label(const uint8_t* images, std::span<const SelectedView> views, LabelSelector* selector, LabelBatch* labels);
 
  private:
   struct Impl;

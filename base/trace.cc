@@ -1,0 +1,61 @@
+#include "decant/base/trace.h"
+
+#include <map>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "decant/base/file.h"
+
+namespace decant {
+namespace {
+
+uint64_t ThreadNumber() {
+  return static_cast<uint64_t>(::gettid());
+}
+
+double Microseconds(Trace::Clock::duration duration) {
+  return std::chrono::duration<double, std::micro>(duration).count();
+}
+
+}  // namespace
+
+void Trace::NameThread(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  threads_.emplace_back(ThreadNumber(), name);
+}
+
+void Trace::Add(std::string_view name, Clock::time_point begin, uint64_t items) {
+  const auto end = Clock::now();
+  const std::lock_guard lock(mutex_);
+  events_.push_back(
+      {std::string(name), ThreadNumber(), Microseconds(begin - start_), Microseconds(end - begin), items});
+}
+
+std::vector<std::pair<std::string, double>> Trace::Totals() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::string, double> totals;
+  for (const Event& event : events_) totals[event.name] += event.microseconds / 1e6;
+  return {totals.begin(), totals.end()};
+}
+
+void Trace::Write(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  std::string text = "{\"traceEvents\":[\n";
+  text += fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":"rank {}"}}}})", process_, process_);
+  for (const auto& [thread, name] : threads_) {
+    text += fmt::format(
+        ",\n"
+        R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":"{}"}}}})",
+        process_, thread, name);
+  }
+  for (const Event& event : events_) {
+    text += fmt::format(
+        ",\n"
+        R"({{"ph":"X","name":"{}","pid":{},"tid":{},"ts":{:.1f},"dur":{:.1f},"args":{{"items":{}}}}})",
+        event.name, process_, event.thread, event.begin_microseconds, event.microseconds, event.items);
+  }
+  WriteFileAtomically(path, text + "\n]}\n");
+}
+
+}  // namespace decant
