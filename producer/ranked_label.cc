@@ -58,7 +58,7 @@ void CheckRow(const CodecParams& params, const RankedRow& row, const SelectedVie
 }
 
 double LogProb(const CodecParams& params, const RankedRow& row, float logit, size_t t) {
-  return std::min(logit / params.temperatures[t] - row.log_sum_exp[t], 0.0);
+  return ClampLogProb(logit / params.temperatures[t] - row.log_sum_exp[t]);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct LabelSelector::Impl {
   void FindTopClasses(std::span<const float> logits, const SelectedView& view);
   double TailMass(std::span<const float> logits, double temperature);
   double LogProb(float logit, double temperature) const {
-    return std::min((logit - double{top.largest()}) / temperature - log_total, 0.0);
+    return ClampLogProb((logit - double{top.largest()}) / temperature - log_total);
   }
   double SumExps(const std::vector<float>& logits, const ExpScale& scale);
   void KeepTopP(std::span<const float> logits);

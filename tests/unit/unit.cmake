@@ -35,6 +35,8 @@ target_include_directories(npy_test PRIVATE ${PROJECT_SOURCE_DIR}/data)
 decant_test(array_source_test LABEL unit LINKS decant::data LibArchive::LibArchive)
 
 decant_test(select_test LABEL unit LINKS decant::select)
+decant_test(row_kernels_test LABEL unit LINKS decant::select)
+target_include_directories(row_kernels_test PRIVATE ${PROJECT_SOURCE_DIR})
 decant_test(label_adviser_test LABEL unit LINKS decant::select)
 decant_test(stream_test LABEL unit LINKS decant::stream)
 
