@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <numeric>
 #include <thread>
+
+#include <sys/mman.h>
 
 #include "decant/base/error.h"
 #include "decant/producer/select.h"
@@ -43,17 +46,31 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-struct LogitRows {
-  LogitRows(const SyntheticTeacher& teacher, size_t num_rows)
-      : num_classes(teacher.num_classes()), logits(num_rows * num_classes) {
-    for (size_t i = 0; i < num_rows; ++i) teacher.Logits(i, Mutable(i));
+// In large pages where the system gives them, as NumPy's arrays are.
+class LogitRows {
+ public:
+  LogitRows(const SyntheticTeacher& teacher, size_t num_rows) : num_classes_(teacher.num_classes()), size_(num_rows) {
+    const size_t num_pages = (num_bytes() + kPageBytes - 1) / kPageBytes;
+    logits_.reset(static_cast<float*>(std::aligned_alloc(kPageBytes, num_pages * kPageBytes)));
+    if (!logits_) Fail(ErrorCode::kExhausted, "no memory for {} rows of {} logits", num_rows, num_classes_);
+    ::madvise(logits_.get(), num_pages * kPageBytes, MADV_HUGEPAGE);
+    for (size_t i = 0; i < num_rows; ++i) teacher.Logits(i, {logits_.get() + i * num_classes_, num_classes_});
   }
-  size_t size() const { return logits.size() / num_classes; }
-  std::span<float> Mutable(size_t i) { return std::span(logits).subspan(i * num_classes, num_classes); }
-  std::span<const float> operator[](size_t i) const { return std::span(logits).subspan(i * num_classes, num_classes); }
 
-  size_t num_classes;
-  std::vector<float> logits;
+  size_t num_classes() const { return num_classes_; }
+  size_t size() const { return size_; }
+  size_t num_bytes() const { return size_ * num_classes_ * sizeof(float); }
+  const float* data() const { return logits_.get(); }
+  std::span<const float> operator[](size_t i) const { return {logits_.get() + i * num_classes_, num_classes_}; }
+
+ private:
+  static constexpr size_t kPageBytes = size_t{2} << 20;
+  struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+  };
+  size_t num_classes_;
+  size_t size_;
+  std::unique_ptr<float, Free> logits_;
 };
 
 // A store whose spans are written, and never committed.
@@ -112,8 +129,8 @@ double EncodeAll(const ChunkCodec& codec, const std::vector<LabelBatch>& chunks)
 
 double PartialSortSome(const LogitRows& rows, size_t k) {
   const size_t num_rows = std::max<size_t>(1, rows.size() / 16);
-  std::vector<double> probs(rows.num_classes);
-  std::vector<uint32_t> ids(rows.num_classes);
+  std::vector<double> probs(rows.num_classes());
+  std::vector<uint32_t> ids(rows.num_classes());
   const double seconds = SecondsOf([&] {
     for (size_t i = 0; i < num_rows; ++i) {
       const auto row = rows[i];
@@ -131,8 +148,7 @@ double PartialSortSome(const LogitRows& rows, size_t k) {
 
 void WriteRows(const LogitRows& rows, const std::string& path) {
   std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(rows.logits.data()),
-             static_cast<std::streamsize>(rows.logits.size() * sizeof(float)));
+  file.write(reinterpret_cast<const char*>(rows.data()), static_cast<std::streamsize>(rows.num_bytes()));
   if (!file.flush()) Fail(ErrorCode::kExhausted, "{}: cannot write {} rows", path, rows.size());
 }
 
@@ -151,7 +167,7 @@ struct Rounds {
 };
 
 Rounds MeasureRounds(const LogitRows& rows, uint32_t k, SpanSink* sink, TorchSelect* torch) {
-  TopKSelector selector(static_cast<uint32_t>(rows.num_classes), k, 1);
+  TopKSelector selector(static_cast<uint32_t>(rows.num_classes()), k, 1);
   LabelBatch labels;
   SelectAll(rows, &selector, &labels);
   const std::vector<LabelBatch> chunks = CutChunks(labels, sink->chunk_size());

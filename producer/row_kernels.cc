@@ -77,13 +77,7 @@ std::vector<RowKernels> FindRunnable() {
 }  // namespace
 
 ExpScale::ExpScale(float a_largest, double temperature)
-    : largest(a_largest),
-      powers(static_cast<float>(std::numbers::log2e / temperature)),
-      inverse(static_cast<float>(1 / temperature)) {
-  const double power = temperature * std::numbers::ln2;
-  power_high = std::bit_cast<float>(std::bit_cast<uint32_t>(static_cast<float>(power)) & 0xffff'fe00);
-  power_low = static_cast<float>(power - power_high);
-}
+    : largest(a_largest), powers(static_cast<float>(std::numbers::log2e / temperature)) {}
 
 const std::vector<RowKernels>& RunnableKernels() {
   static const std::vector<RowKernels> kRunnable = FindRunnable();

@@ -32,18 +32,18 @@ TopClasses::TopClasses(size_t num_classes, size_t k, const RowKernels& kernels)
 
 bool TopClasses::Find(std::span<const float> logits) {
   if (!kernels_.block_maxima(logits.data(), logits.size(), stride_, maxima_.data())) return false;
-  largest_ = *std::max_element(maxima_.begin(), maxima_.end());
-  bound_ = k_ == logits.size() ? std::numeric_limits<float>::lowest() : BoundOf(maxima_, k_, k_ / 8);
+  float least = 0;
+  kernels_.range(maxima_.data(), maxima_.size(), &least, &largest_);
+  bound_ = k_ == logits.size() ? std::numeric_limits<float>::lowest() : BoundOf(maxima_, least, k_, k_ / 8);
   ListCandidates(
       kernels_.collect_from(logits.data(), logits.size(), bound_, candidate_ids_.data(), candidates_.data()));
   return true;
 }
 
 // Halves, in turn, the numbers between two bounds and their distance.
-float TopClasses::BoundOf(std::span<const float> values, size_t count, size_t slack) const {
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  uint32_t reached = KeyOf(*least);    // by at least `count` values
-  uint32_t beyond = KeyOf(*most) + 1;  // not reached by so many
+float TopClasses::BoundOf(std::span<const float> values, float least, size_t count, size_t slack) const {
+  uint32_t reached = KeyOf(least);        // by at least `count` values
+  uint32_t beyond = KeyOf(largest_) + 1;  // not reached by so many
   for (bool by_distance = true; beyond - reached > 1; by_distance = !by_distance) {
     uint32_t key = reached + (beyond - reached) / 2;
     if (by_distance) key = std::clamp(KeyOf(OfKey(reached) / 2 + OfKey(beyond - 1) / 2), reached + 1, beyond - 1);
@@ -60,7 +60,7 @@ float TopClasses::BoundOf(std::span<const float> values, size_t count, size_t sl
 
 void TopClasses::ListCandidates(size_t num_candidates) {
   const std::span<const float> candidates(candidates_.data(), num_candidates);
-  const float cut = BoundOf(candidates, k_, 0);
+  const float cut = BoundOf(candidates, bound_, k_, 0);
   size_t equal = 0;
   for (const float candidate : candidates) equal += candidate == cut;
   size_t spare = k_ + equal - kernels_.count_from(candidates.data(), candidates.size(), cut);  // of the equal ones

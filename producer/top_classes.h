@@ -29,8 +29,9 @@ class TopClasses {
   std::vector<float>& other_logits() { return other_logits_; }
 
  private:
-  // A bound that at least `count` of the values reach, and at most `slack` more unless they are equal to it.
-  float BoundOf(std::span<const float> values, size_t count, size_t slack) const;
+  // A bound that at least `count` of the values reach, and at most `slack` more unless they are equal to it. All values
+  // lie between `least` and largest().
+  float BoundOf(std::span<const float> values, float least, size_t count, size_t slack) const;
   void ListCandidates(size_t num_candidates);
 
   const RowKernels& kernels_;
