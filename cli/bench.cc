@@ -3,6 +3,7 @@
 
 #include "decant/bench/codec_benchmark.h"
 #include "decant/bench/environment.h"
+#include "decant/bench/select_benchmark.h"
 #include "decant/bench/store_benchmark.h"
 
 #include "command.h"
@@ -139,12 +140,45 @@ Command AddStore(CLI::App& bench) {
           }};
 }
 
+void PrintTable(const std::vector<SelectRow>& rows) {
+  fmt::print("\n{:<14}{:>12}{:>10}{:>10}{:>10}{:>10}{:>14}{:>10}{:>10}\n", "", "labels/s", "a label", "select",
+             "encode", "write", "partial_sort", "torch", "torch /");
+  fmt::print("{:<14}{:>12}{:>10}{:>10}{:>10}{:>10}{:>14}{:>10}{:>10}\n", "", "", "us", "us", "us", "us", "us", "us",
+             "ours");
+  for (const SelectRow& row : rows) {
+    fmt::print("{:<14}{:>12.0f}{:>10.2f}{:>10.2f}{:>10.2f}{:>10.2f}{:>14.2f}{:>10}{:>10}{}\n", row.setting,
+               row.labels_per_second, row.microseconds_per_label, row.select_microseconds, row.encode_microseconds,
+               row.write_microseconds, row.partial_sort_microseconds, Figure(row.torch_microseconds, "{:.2f}"),
+               Figure(row.ratio_to_torch, "{:.1f}"), row.note.empty() ? "" : "  " + row.note);
+  }
+}
+
+Command AddSelect(CLI::App& bench) {
+  CLI::App* app =
+      bench.add_subcommand("select", "What a label costs beyond the teacher's forward pass, beside PyTorch");
+  const auto options = std::make_shared<SelectBenchmarkOptions>();
+  const auto json = std::make_shared<bool>(false);
+  app->add_option("--setting", options->setting, "c1000_k10, c21841_k100, v151936_k128 or all")->capture_default_str();
+  app->add_option("--rows", options->num_rows, "Rows of logits that are measured; default: 100 to 150 MB");
+  app->add_option("--seed", options->seed, "Seed of the synthetic teachers")->capture_default_str();
+  app->add_option("--dir", options->directory, "Where rows and labels are written, and removed; default: /tmp");
+  app->add_flag("--json", *json, "Print a JSON list of rows");
+  return {app, [options, json] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto rows = RunSelectBenchmark(*options, [&](const std::string& line) { progress.Show(line); });
+            progress.Finish();
+            *json ? PrintJson(rows) : PrintTable(rows);
+            return 0;
+          }};
+}
+
 }  // namespace
 
 Command AddBench(CLI::App& program) {
   CLI::App* app = program.add_subcommand("bench", "Measures Decant beside what others use");
   app->require_subcommand(1);
-  const std::vector<Command> commands = {AddCodec(*app), AddStore(*app)};
+  const std::vector<Command> commands = {AddCodec(*app), AddSelect(*app), AddStore(*app)};
   return {app, [commands] {
             for (const Command& command : commands) {
               if (command.app->parsed()) return command.run();

@@ -7,159 +7,165 @@
 #include "decant/base/error.h"
 #include "decant/base/random.h"
 
-namespace decant {
+#include "ranked_label.h"
+#include "threshold_sampling.h"
+#include "top_classes.h"
 
-LabelSelector::LabelSelector(const CodecParams& params, const Selection& selection, uint64_t seed)
-    : params_(params), selection_(selection), seed_(seed), probs_(params.num_classes), ids_(params.num_classes) {
+namespace decant {
+namespace {
+
+void CheckParams(const CodecParams& params) {
   if (params.k < 1 || params.k > params.num_classes) {
     Fail(ErrorCode::kInvalidArgument, "labels.k is {}, but must be 1 to the number of classes, {}", params.k,
          params.num_classes);
   }
   for (const double temperature : params.temperatures) {
-    if (!(temperature > 0) || !std::isfinite(temperature)) {
-      Fail(ErrorCode::kInvalidArgument, "labels.temperatures has {}, but they must be above 0", temperature);
+    if (!(temperature >= 1e-12 && temperature < 1e6)) {
+      Fail(ErrorCode::kInvalidArgument, "labels.temperatures has {}, but they must be at least 1e-12 and below 10^6",
+           temperature);
     }
   }
 }
 
-void LabelSelector::CheckLogits(std::span<const float> logits) const {
-  if (logits.size() != params_.num_classes) {
-    Fail(ErrorCode::kInvalidArgument, "expected {} logits, found {}", params_.num_classes, logits.size());
+}  // namespace
+
+struct LabelSelector::Impl {
+  Impl(const CodecParams& a_params, const Selection& a_selection, uint64_t a_seed)
+      : params(a_params), selection(a_selection), seed(a_seed), top(a_params.num_classes, a_params.k) {}
+
+  void FindTopClasses(std::span<const float> logits, const SelectedView& view);
+  double TailMass(std::span<const float> logits, double temperature);
+  double LogProb(float logit, double temperature) const {
+    return ClampLogProb((logit - double{top.largest()}) / temperature - log_total);
   }
+  double SumExps(const std::vector<float>& logits, const ExpScale& scale);
+  void KeepTopP(std::span<const float> logits);
+  void ListSample(std::span<const float> logits, const SelectedView& view, LabelBatch* labels);
+  void ListTop(std::span<const float> logits, LabelBatch* labels);
+  void AppendFurtherColumns(std::span<const float> logits, const SelectedView& view, LabelBatch* labels);
+
+  const CodecParams params;
+  const Selection selection;
+  const uint64_t seed;
+  const RowKernels& kernels = FastestKernels();
+  TopClasses top;
+  double log_total = 0;  // log of the sum of exp((logit - largest) / temperature), of the temperature computed last
+  std::vector<float> exps;
+  std::vector<float> log_probs;
+  std::vector<double> probs;  // by sampling: [num_classes]
+};
+
+void LabelSelector::Impl::FindTopClasses(std::span<const float> logits, const SelectedView& view) {
+  if (logits.size() != params.num_classes) {
+    Fail(ErrorCode::kInvalidArgument, "expected {} logits, found {}", params.num_classes, logits.size());
+  }
+  if (params.true_label && view.true_class >= logits.size()) {
+    Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
+         logits.size());
+  }
+  if (top.Find(logits)) return;
   for (size_t id = 0; id < logits.size(); ++id) {
     if (!std::isfinite(logits[id])) Fail(ErrorCode::kInvalidArgument, "the logit of class {} is {}", id, logits[id]);
   }
 }
 
-// Subtracting the largest logit first keeps every exponential in (0, 1].
-void LabelSelector::ComputeProbs(std::span<const float> logits, double temperature) {
-  largest_ = *std::max_element(logits.begin(), logits.end());
-  double total = 0;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    probs_[id] = std::exp((logits[id] - largest_) / temperature);
-    total += probs_[id];
+double LabelSelector::Impl::SumExps(const std::vector<float>& logits, const ExpScale& scale) {
+  exps.resize(logits.size());
+  kernels.exps(logits.data(), logits.size(), scale, exps.data());
+  return std::accumulate(exps.begin(), exps.end(), 0.0);
+}
+
+// Of the classes that are not listed; also finds `log_total`.
+double LabelSelector::Impl::TailMass(std::span<const float> logits, double temperature) {
+  const ExpScale scale(top.largest(), temperature);
+  double tail = SumExps(top.other_logits(), scale);
+  if (top.logits().size() + top.other_logits().size() < logits.size()) {
+    tail += kernels.sum_below(logits.data(), logits.size(), top.bound(), scale);
   }
-  for (double& prob : probs_) prob /= total;
-  log_total_ = std::log(total);
+  const double total = SumExps(top.logits(), scale) + tail;
+  log_total = std::log(total);
+  return tail / total;
 }
 
-double LabelSelector::LogProb(float logit, double temperature) const {
-  return std::min((logit - largest_) / temperature - log_total_, 0.0);
-}
-
-// The first k of ids_: the likeliest classes, most likely first.
-void LabelSelector::RankTopK(std::span<const float> logits) {
-  std::iota(ids_.begin(), ids_.end(), 0);
-  const auto ranks_before = [&](uint32_t a, uint32_t b) {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
-  };
-  const auto last = ids_.begin() + params_.k;
-  if (params_.k < params_.num_classes) std::nth_element(ids_.begin(), last - 1, ids_.end(), ranks_before);
-  if (selection_.kind != Selection::kTopK) std::sort(ids_.begin(), last, ranks_before);
-  num_listed_ = params_.k;
-}
-
-void LabelSelector::KeepTopP() {
+// Moves what is beyond the mass from the listed classes to the others.
+void LabelSelector::Impl::KeepTopP(std::span<const float> logits) {
+  const double temperature = params.temperatures.front();
+  TailMass(logits, temperature);
+  std::vector<uint32_t> ranked = RankClasses(top.ids(), top.logits());
   double mass = 0;
-  for (size_t rank = 0; rank < params_.k; ++rank) {
-    mass += probs_[ids_[rank]];
-    num_listed_ = rank + 1;
-    if (mass >= selection_.p) break;
+  size_t num_listed = 0;
+  while (num_listed < ranked.size() && (num_listed == 0 || mass < selection.p)) {
+    mass += std::exp(LogProb(logits[ranked[num_listed++]], temperature));
   }
+  for (size_t rank = num_listed; rank < ranked.size(); ++rank) top.other_logits().push_back(logits[ranked[rank]]);
+  ranked.resize(num_listed);
+  std::sort(ranked.begin(), ranked.end());
+  top.logits().clear();
+  for (const uint32_t id : ranked) top.logits().push_back(logits[id]);
+  top.ids() = std::move(ranked);
 }
 
-// Of the ranked k, those above the threshold are listed for certain; the others are drawn.
-void LabelSelector::Sample(const SelectedView& view) {
-  double rest = 1;
-  size_t head = 0;
-  for (; head + 1 < params_.k; ++head) {
-    const double prob = probs_[ids_[head]];
-    if (prob == 0 || prob * static_cast<double>(params_.k - head) < rest) break;
-    rest -= prob;
+void LabelSelector::Impl::ListTop(std::span<const float> logits, LabelBatch* labels) {
+  if (selection.kind == Selection::kTopP) KeepTopP(logits);
+  const double temperature = params.temperatures.front();
+  const double tail = TailMass(logits, temperature);
+  log_probs.resize(top.ids().size());
+  for (size_t entry = 0; entry < log_probs.size(); ++entry) {
+    log_probs[entry] = static_cast<float>(LogProb(top.logits()[entry], temperature));
   }
-  std::vector<bool> certain(params_.num_classes);
-  for (size_t rank = 0; rank < head; ++rank) certain[ids_[rank]] = true;
-  rest = 0;
-  size_t num_others = 0;
-  for (uint32_t id = 0; id < params_.num_classes; ++id) {
-    if (certain[id] || probs_[id] == 0) continue;
-    rest += probs_[id];
-    ++num_others;
-  }
-  const size_t num_drawn = std::min<size_t>(params_.k - head, num_others);
-  const double threshold = num_drawn == 0 ? 0 : rest / static_cast<double>(num_drawn);
-  const double offset = UniformAt(seed_, RandomPurpose::kSelection, view.epoch, view.sample_id, view.position);
-
-  num_listed_ = 0;
-  listed_probs_.clear();
-  double passed = 0;
-  size_t num_passed = 0;  // draws lie at offset, offset + 1, ... thresholds
-  std::vector<uint32_t> listed;
-  for (uint32_t id = 0; id < params_.num_classes; ++id) {
-    if (certain[id]) {
-      listed.push_back(id);
-      listed_probs_.push_back(probs_[id]);
-    } else if (probs_[id] > 0) {
-      passed += probs_[id];
-      const bool last = --num_others == 0;
-      const bool hit = passed > (static_cast<double>(num_passed) + offset) * threshold;
-      if (num_passed < num_drawn && (hit || last)) {
-        ++num_passed;
-        listed.push_back(id);
-        listed_probs_.push_back(threshold);
-      }
-    }
-  }
-  std::copy(listed.begin(), listed.end(), ids_.begin());
-  num_listed_ = listed.size();
+  labels->Append(top.ids(), log_probs, static_cast<float>(tail));
 }
 
-// Of the classes that are not listed, which forgets the others' probabilities.
-double LabelSelector::TailMass() {
-  if (selection_.kind == Selection::kSample) return 0;
-  for (size_t entry = 0; entry < num_listed_; ++entry) probs_[ids_[entry]] = 0;
-  return std::accumulate(probs_.begin(), probs_.end(), 0.0);
+void LabelSelector::Impl::ListSample(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
+  exps.resize(logits.size());
+  kernels.exps(logits.data(), logits.size(), ExpScale(top.largest(), params.temperatures.front()), exps.data());
+  const double total = std::accumulate(exps.begin(), exps.end(), 0.0);
+  log_total = std::log(total);
+  probs.resize(logits.size());
+  for (size_t id = 0; id < probs.size(); ++id) probs[id] = exps[id] / total;
+  const double offset = UniformAt(seed, RandomPurpose::kSelection, view.epoch, view.sample_id, view.position);
+  SampledClasses sampled = SampleByThreshold(probs, RankClasses(top.ids(), top.logits()), offset);
+  log_probs.clear();
+  for (const double prob : sampled.probs) log_probs.push_back(static_cast<float>(std::min(std::log(prob), 0.0)));
+  labels->Append(sampled.ids, log_probs, 0);
+  top.logits().clear();
+  for (const uint32_t id : sampled.ids) top.logits().push_back(logits[id]);
 }
 
-void LabelSelector::AppendFurtherColumns(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
-  const double first = params_.temperatures.front();
-  if (params_.true_label) {
+void LabelSelector::Impl::AppendFurtherColumns(std::span<const float> logits, const SelectedView& view,
+                                               LabelBatch* labels) {
+  const double first = params.temperatures.front();
+  if (params.true_label) {
     labels->true_log_probs.push_back(static_cast<float>(LogProb(logits[view.true_class], first)));
   }
-  if (params_.logits()) {
-    labels->log_sum_exp.push_back(static_cast<float>(largest_ / first + log_total_));
-    for (size_t entry = 0; entry < num_listed_; ++entry) labels->logits.push_back(logits[ids_[entry]]);
+  if (params.logits()) {
+    labels->log_sum_exp.push_back(static_cast<float>(top.largest() / first + log_total));
+    labels->logits.insert(labels->logits.end(), top.logits().begin(), top.logits().end());
   }
-  for (size_t t = 1; t < params_.temperatures.size(); ++t) {
-    ComputeProbs(logits, params_.temperatures[t]);
-    labels->other_tails.push_back(static_cast<float>(TailMass()));
+  for (size_t t = 1; t < params.temperatures.size(); ++t) {
+    const bool all_listed = selection.kind == Selection::kSample;
+    labels->other_tails.push_back(all_listed ? 0 : static_cast<float>(TailMass(logits, params.temperatures[t])));
   }
 }
 
+LabelSelector::LabelSelector(const CodecParams& params, const Selection& selection, uint64_t seed) {
+  CheckParams(params);
+  impl_ = std::make_unique<Impl>(params, selection, seed);
+}
+
+LabelSelector::~LabelSelector() = default;
+LabelSelector::LabelSelector(LabelSelector&&) noexcept = default;
+LabelSelector& LabelSelector::operator=(LabelSelector&&) noexcept = default;
+
 void LabelSelector::Append(std::span<const float> logits, const SelectedView& view, LabelBatch* labels) {
-  CheckLogits(logits);
-  if (params_.true_label && view.true_class >= logits.size()) {
-    Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
-         logits.size());
-  }
-  const double temperature = params_.temperatures.front();
-  ComputeProbs(logits, temperature);
-  RankTopK(logits);
-  if (selection_.kind == Selection::kTopP) KeepTopP();
-  if (selection_.kind == Selection::kSample) {
-    Sample(view);
-  } else {
-    std::sort(ids_.begin(), ids_.begin() + static_cast<std::ptrdiff_t>(num_listed_));
-  }
-  log_probs_.resize(num_listed_);
-  for (size_t entry = 0; entry < num_listed_; ++entry) {
-    const double log_prob = selection_.kind == Selection::kSample ? std::min(std::log(listed_probs_[entry]), 0.0)
-                                                                  : LogProb(logits[ids_[entry]], temperature);
-    log_probs_[entry] = static_cast<float>(log_prob);
-  }
-  const double tail = TailMass();
-  labels->Append(std::span(ids_).first(num_listed_), log_probs_, static_cast<float>(tail));
-  AppendFurtherColumns(logits, view, labels);
+  Impl& self = *impl_;
+  self.FindTopClasses(logits, view);
+  self.selection.kind == Selection::kSample ? self.ListSample(logits, view, labels) : self.ListTop(logits, labels);
+  self.AppendFurtherColumns(logits, view, labels);
+}
+
+void LabelSelector::AppendRanked(const RankedRow& row, const SelectedView& view, LabelBatch* labels) {
+  AppendRankedLabel(impl_->params, impl_->selection, row, view, labels);
 }
 
 }  // namespace decant

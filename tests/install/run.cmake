@@ -13,3 +13,4 @@ run(${CMAKE_COMMAND} -S ${CLIENT} -B ${work}/client -G Ninja -D CMAKE_PREFIX_PAT
   -D CMAKE_DISABLE_FIND_PACKAGE_Torch=ON -D CMAKE_DISABLE_FIND_PACKAGE_MPI=ON)
 run(${CMAKE_COMMAND} --build ${work}/client)
 run(${work}/client/client ${work}/labels.decant)
+run(${work}/client/write_labels ${work}/written.decant)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# `decant bench` on few labels: both commands give their documented rows, and refuse what they do not know.
+# `decant bench` on few labels: all commands give their documented rows, and refuse what they do not know.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -8,6 +8,7 @@ grep -q "GCC" environment.txt
 "$decant" bench codec --setting c1000_k10 --labels 3000 --seed 1 --json >again.json 2>/dev/null
 "$decant" bench store --labels 5000 --classes 900 --k 7 --dir . --json >store.json 2>/dev/null
 "$decant" bench store --scale --labels 5000 --classes 900 --k 7 --dir . --json >scale.json 2>/dev/null
+"$decant" bench select --setting c1000_k10 --rows 3000 --dir . --json >select.json 2>/dev/null
 ls -d decant-bench-* 2>/dev/null && { echo "the stores were left behind"; exit 1; }
 
 python3 - <<'PYTHON'
@@ -30,9 +31,16 @@ store = {row["store"]: row for row in json.load(open("store.json"))}
 assert store["flat_pread"]["random_warm_labels_per_second"] > 0
 assert store["decant"]["random_cold_p99_microseconds"] > 0
 assert json.load(open("scale.json"))["labels_verified"] == 5000
+
+[select] = json.load(open("select.json"))
+assert select["setting"] == "c1000_k10" and select["rows"] == 3000
+steps = [select[step + "_microseconds"] for step in ("select", "encode", "write")]
+assert min(steps) >= 0 and abs(sum(steps) - select["microseconds_per_label"]) < 1e-6
+assert select["ratio_to_torch"] is None if select["note"] else select["torch_microseconds"] > 0
 PYTHON
 
 expect 2 "there is no setting 'c10'" "$decant" bench codec --setting c10
 expect 2 "there is no variant 'x'" "$decant" bench codec --variant x
+expect 2 "there is no setting 'c10'" "$decant" bench select --setting c10
 expect 3 "there is no label store at nowhere.decant" "$decant" bench codec --store nowhere.decant
 expect 2 "labels.k is 8, but must be 1 to the number of classes, 5" "$decant" bench store --classes 5 --k 8

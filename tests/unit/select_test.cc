@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "unit/errors.h"
+#include "unit/logit_rows.h"
 
 namespace decant {
 namespace {
@@ -301,6 +302,178 @@ TEST(LabelSelectorTest, AddsTheColumnsThatTheStoreHas) {
 TEST(LabelSelectorTest, RefusesATrueClassThatTheTeacherHasNot) {
   EXPECT_THAT([] { SelectWith({.num_classes = 5, .k = 2, .true_label = true}, {}, kFiveLogits, {.true_class = 5}); },
               FailsWith(ErrorCode::kInvalidArgument, "the true class is 5, but the teacher has 5 classes"));
+}
+
+// What a label must be, in double precision.
+struct PlainLabel {
+  std::vector<uint32_t> ids;
+  std::vector<double> log_probs;
+  double tail = 0;
+  double log_sum_exp = 0;
+};
+
+PlainLabel SelectPlainly(const std::vector<float>& logits, size_t k, double temperature) {
+  std::vector<uint32_t> ranked(logits.size());
+  std::iota(ranked.begin(), ranked.end(), 0);
+  std::stable_sort(ranked.begin(), ranked.end(), [&](uint32_t a, uint32_t b) { return logits[a] > logits[b]; });
+  const double largest = logits[ranked[0]];
+  double total = 0;
+  PlainLabel label;
+  for (size_t rank = ranked.size(); rank-- > 0;) {
+    if (rank == k - 1) label.tail = total;
+    total += std::exp((logits[ranked[rank]] - largest) / temperature);
+  }
+  label.tail /= total;
+  label.log_sum_exp = largest / temperature + std::log(total);
+  ranked.resize(k);
+  std::sort(ranked.begin(), ranked.end());
+  label.ids = ranked;
+  for (const uint32_t id : ranked) {
+    label.log_probs.push_back((logits[id] - largest) / temperature - std::log(total));
+  }
+  return label;
+}
+
+void ExpectNearRelatively(double found, double expected, double tolerance) {
+  EXPECT_NEAR(found, expected, tolerance * expected) << found << " for " << expected;
+}
+
+TEST(LabelSelectorTest, EqualsDoublePrecisionOnAwkwardRows) {
+  for (const size_t num_classes : {1u, 7u, 16u, 100u, 1000u, 5003u}) {
+    for (const LogitRow& row : AwkwardRows(num_classes, 5)) {
+      for (const size_t k : {size_t{1}, num_classes / 10, num_classes / 2, num_classes}) {
+        if (k == 0) continue;
+        for (const double temperature : {0.25, 1.0, 7.5}) {
+          SCOPED_TRACE(testing::Message() << row.kind << ", " << k << " of " << num_classes << " at " << temperature);
+          const PlainLabel expected = SelectPlainly(row.logits, k, temperature);
+          const LabelBatch found = Select(row.logits, static_cast<uint32_t>(k), temperature);
+          ASSERT_EQ(found.ids, expected.ids);
+          for (size_t entry = 0; entry < k; ++entry) {
+            const double log_prob = std::max(expected.log_probs[entry], double{std::numeric_limits<float>::lowest()});
+            EXPECT_NEAR(found.log_probs[entry], log_prob, 1e-6 + 1e-6 * std::abs(log_prob));
+          }
+          ASSERT_GE(found.tail_mass[0], 0);
+          if (k == num_classes) {
+            EXPECT_EQ(found.tail_mass[0], 0);
+          }
+          if (expected.tail > 1e-12) {
+            ExpectNearRelatively(found.tail_mass[0], expected.tail, 1e-5);
+          }
+        }
+      }
+    }
+  }
+}
+
+// The listed classes leave ever less: subtracting them from the total would leave rounding noise.
+TEST(LabelSelectorTest, TailsArePreciseDownToTheSmallest) {
+  std::mt19937 bits(6);
+  for (const size_t num_classes : {200u, 21841u}) {
+    for (const float height : {5.0f, 20.0f, 30.0f, 40.0f}) {
+      std::vector<float> logits = RandomLogits(static_cast<uint32_t>(num_classes), 2, bits);
+      for (size_t id = 3; id < num_classes; id += num_classes / 12) logits[id] += height;
+      const double expected = SelectPlainly(logits, 20, 1).tail;
+      ExpectNearRelatively(Select(logits, 20).tail_mass[0], expected, 1e-5);
+    }
+  }
+}
+
+TEST(LabelSelectorTest, FurtherTemperaturesHavePreciseTails) {
+  std::mt19937 bits(7);
+  const std::vector<float> logits = RandomLogits(3000, 12, bits);
+  const std::vector<double> temperatures = {0.5, 1, 2, 4};
+  const LabelBatch label = SelectWith({.num_classes = 3000, .k = 50, .temperatures = temperatures}, {}, logits);
+  ASSERT_EQ(label.other_tails.size(), 3u);
+  for (size_t t = 1; t < temperatures.size(); ++t) {
+    ExpectNearRelatively(label.other_tails[t - 1], SelectPlainly(logits, 50, temperatures[t]).tail, 1e-5);
+  }
+}
+
+class RankedRowTest : public testing::Test {
+ protected:
+  // The k likeliest classes, in an order of their own, with all that a row needs.
+  RankedRow Rank(const CodecParams& params, uint32_t true_class) {
+    log_sum_exp_.clear();
+    tail_mass_.clear();
+    for (const double temperature : params.temperatures) {
+      const PlainLabel label = SelectPlainly(logits_, params.k, temperature);
+      log_sum_exp_.push_back(label.log_sum_exp);
+      tail_mass_.push_back(label.tail);
+      ids_ = label.ids;
+    }
+    std::reverse(ids_.begin(), ids_.end());
+    entries_.clear();
+    for (const uint32_t id : ids_) entries_.push_back(logits_[id]);
+    return {ids_, entries_, log_sum_exp_, tail_mass_, logits_[true_class]};
+  }
+  void ExpectEqualLabels(const CodecParams& params, const Selection& selection) {
+    const SelectedView view = {.true_class = 17};
+    const LabelBatch expected = SelectWith(params, selection, logits_, view);
+    LabelBatch found;
+    LabelSelector(params, selection, 1).AppendRanked(Rank(params, view.true_class), view, &found);
+    EXPECT_EQ(found.offsets, expected.offsets);
+    EXPECT_EQ(found.ids, expected.ids);
+    EXPECT_EQ(found.logits, expected.logits);
+    const auto expect_near = [](const std::vector<float>& a, const std::vector<float>& b) {
+      ASSERT_EQ(a.size(), b.size());
+      for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 2e-6 * (1 + std::abs(b[i])));
+    };
+    expect_near(found.log_probs, expected.log_probs);
+    expect_near(found.tail_mass, expected.tail_mass);
+    expect_near(found.other_tails, expected.other_tails);
+    expect_near(found.true_log_probs, expected.true_log_probs);
+    expect_near(found.log_sum_exp, expected.log_sum_exp);
+  }
+  void ExpectRefused(const RankedRow& row, const std::string& message) {
+    LabelBatch labels;
+    EXPECT_THAT([&] { LabelSelector(params_, {}, 1).AppendRanked(row, {}, &labels); },
+                FailsWith(ErrorCode::kInvalidArgument, message));
+    EXPECT_EQ(labels.size(), 0u);
+    EXPECT_EQ(labels.num_entries(), 0u);
+  }
+
+  std::mt19937 bits_{8};
+  const std::vector<float> logits_ = RandomLogits(300, 6, bits_);
+  const CodecParams params_ = {.num_classes = 300, .k = 12};
+  std::vector<uint32_t> ids_;
+  std::vector<float> entries_;
+  std::vector<double> log_sum_exp_, tail_mass_;
+};
+
+TEST_F(RankedRowTest, GivesTheLabelOfTheWholeRow) {
+  ExpectEqualLabels(params_, {});
+  ExpectEqualLabels({.num_classes = 300, .k = 12, .temperatures = {0.5, 1, 3}, .true_label = true}, {});
+  ExpectEqualLabels({.num_classes = 300, .k = 12, .values = Values::kBf16Logits}, {});
+  for (const double p : {0.1, 0.6, 0.9, 0.999}) {
+    ExpectEqualLabels({.num_classes = 300, .k = 40, .temperatures = {1, 2}}, {.kind = Selection::kTopP, .p = p});
+  }
+}
+
+TEST_F(RankedRowTest, RefusesWhatCannotBe) {
+  const RankedRow sound = Rank(params_, 0);
+  RankedRow row = sound;
+  row.ids = row.ids.first(11);
+  ExpectRefused(row, "expected 12 ids, found 11");
+  row = sound;
+  row.tail_mass = {};
+  ExpectRefused(row, "expected 1 tail masses, one for each temperature, found 0");
+  ids_[3] = 300;
+  ExpectRefused(sound, "class id 300 is not below 300");
+  ids_[3] = ids_[2];
+  ExpectRefused(sound, "comes twice");
+  Rank(params_, 0);
+  entries_[5] = std::nanf("");
+  ExpectRefused(sound, "is nan");
+  Rank(params_, 0);
+  tail_mass_[0] = -0.1;
+  ExpectRefused(sound, "the tail mass -0.1");
+}
+
+TEST_F(RankedRowTest, RefusesLabelsBySampling) {
+  LabelBatch labels;
+  EXPECT_THAT(
+      [&] { LabelSelector(params_, {.kind = Selection::kSample}, 1).AppendRanked(Rank(params_, 0), {}, &labels); },
+      FailsWith(ErrorCode::kInvalidArgument, "labels by sampling need all logits"));
 }
 
 }  // namespace
