@@ -98,7 +98,7 @@ TEST_F(QuantiseTest, RejectsColumnsThatTheStoreLacks) {
 TEST_F(QuantiseTest, CountsTheFingerprintsOfWindows) {
   const ChunkCodec codec({.num_classes = 10, .k = 3, .delta = 0.25, .windows = true, .view_fingerprints = true});
   LabelBatch labels = OneLabel({4}, {0}, 0);
-  labels.AppendRange(labels, 0, 1);
+  labels.AppendRange(OneLabel({4}, {0}, 0), 0, 1);
   labels.window_offsets = {0, 2};
   labels.window_hashes = {7};
   labels.view_fingerprints = {1, 2};
