@@ -46,7 +46,13 @@ std::string Bytes(const std::vector<uint32_t>& words) {
   return writer.Take();
 }
 
-// The words of one position.
+// 0 for what is no such number.
+uint32_t Word(const nlohmann::json& number) {
+  const bool fits = number.is_number_unsigned() && number.get<uint64_t>() <= UINT32_MAX;
+  return fits ? number.get<uint32_t>() : 0;
+}
+
+// What is drawn of one position.
 struct PositionDraw {
   double choice = 0;  // predicted when below `mask`
   double kind = 0;    // what happens to it then
@@ -120,9 +126,9 @@ TokenViewSpec TokenViewSpecFromIdentity(const nlohmann::json& identity) {
     if (spec.mask != 0) {
       identity.at("mask_random").get_to(spec.mask_random);
       identity.at("mask_keep").get_to(spec.mask_keep);
-      identity.at("mask_token").get_to(spec.mask_token);
-      identity.at("vocabulary").get_to(spec.vocabulary);
-      identity.at("special_tokens").get_to(spec.special_tokens);
+      spec.mask_token = Word(identity.at("mask_token"));
+      spec.vocabulary = Word(identity.at("vocabulary"));
+      for (const nlohmann::json& token : identity.at("special_tokens")) spec.special_tokens.push_back(Word(token));
     }
   } catch (const nlohmann::json::exception&) {
     // Falls through to the comparison, which fails.

@@ -337,7 +337,9 @@ TEST(TokenViewIdentityTest, RejectsWhatThisBuildDoesNotHave) {
   expect_refused("mask_token", -1);
   expect_refused("mask_token", uint64_t{1} << 32);
   expect_refused("special_tokens", {2, 1});
+  expect_refused("mask_token", 1e300);
   expect_refused("special_tokens", 5);
+  expect_refused("special_tokens", {1, 2.5});
   expect_refused("vocabulary", nullptr);
   nlohmann::json identity = TokenViewIdentity(kBert);
   identity.erase("mask_keep");
