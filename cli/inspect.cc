@@ -106,6 +106,7 @@ Json LabelJson(const StoreReader& store, uint64_t sample_id, uint32_t epoch) {
                  {"log_probs", label.log_probs}, {"tail_mass", label.tail_mass}};
   if (label.size() == 1) object["tail_mass"] = label.tail_mass.front();
   if (label.size() != 1) object["offsets"] = label.offsets;
+  if (schema.codec.view_fingerprints) object["view_fingerprint"] = label.view_fingerprints.front();
   if (schema.views.value("kind", "") != "native") return object;
   const ViewParams view = DrawView(ViewSpecFromIdentity(schema.views), schema.seed, epoch, sample_id);
   const uint64_t neighbour = position ^ 1;
@@ -142,6 +143,9 @@ void PrintLabel(const Json& label) {
     fmt::print("  tail          probability {:.6f}\n", tail.get<double>());
   }
   if (label.contains("view")) fmt::print("  view {}\n", label["view"].dump());
+  if (label.contains("view_fingerprint")) {
+    fmt::print("  view fingerprint {:#06x}\n", label["view_fingerprint"].get<uint16_t>());
+  }
 }
 
 void AddClassNames(const std::string& path, const Schema& schema, Json* label) {

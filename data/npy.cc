@@ -92,6 +92,7 @@ std::vector<T> NumbersOf(const NpyArray& array, std::string_view what) {
   Fail(ErrorCode::kInvalidArgument, "{}: dtype '{}'; expected {}", what, array.descr,
        std::is_integral_v<T> ? "integers" : "float32 or float64");
 }
+template std::vector<uint16_t> NumbersOf(const NpyArray&, std::string_view);
 template std::vector<uint32_t> NumbersOf(const NpyArray&, std::string_view);
 template std::vector<uint64_t> NumbersOf(const NpyArray&, std::string_view);
 template std::vector<float> NumbersOf(const NpyArray&, std::string_view);

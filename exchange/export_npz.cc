@@ -31,6 +31,7 @@ void AppendTo(const std::vector<T>& from, std::vector<T>* to) {
 // What an epoch has once for each label: it fits memory where the entries may not.
 struct LabelColumns {
   std::vector<uint64_t> offsets = {0}, window_offsets = {0}, window_hashes;
+  std::vector<uint16_t> view_fingerprints;
   std::vector<float> tail_mass, other_tails, true_log_probs, log_sum_exp;
 
   void Append(const StoreReader& store, const LabelCodes& codes, const LabelBatch& labels) {
@@ -50,6 +51,7 @@ struct LabelColumns {
     }
     AppendTo(tails, &other_tails);
     AppendTo(codes.window_hashes, &window_hashes);
+    AppendTo(codes.view_fingerprints, &view_fingerprints);
     for (size_t i = 1; i < codes.windows.size(); ++i) window_offsets.push_back(first_window_label + codes.windows[i]);
   }
 };
@@ -88,6 +90,9 @@ uint64_t ExportEpoch(const StoreReader& store, uint32_t epoch, const std::string
   if (params.windows) {
     put(kWindowOffsetsArray, "<u8", columns.window_offsets, {columns.window_offsets.size()});
     put(kWindowHashesArray, "<u8", columns.window_hashes, {columns.window_hashes.size()});
+  }
+  if (params.view_fingerprints) {
+    put(kViewFingerprintsArray, "<u2", columns.view_fingerprints, {columns.view_fingerprints.size()});
   }
   writer.Finish();
   return num_labels;

@@ -62,6 +62,10 @@ class NpzLabels {
       CheckOffsets(kWindowOffsetsArray, window_offsets_, size());
       CheckSize(kWindowHashesArray, window_offsets_.size() - 1, window_hashes_.size());
     }
+    if (Has(kViewFingerprintsArray)) {
+      view_fingerprints_ = Take<uint16_t>(kViewFingerprintsArray);
+      CheckSize(kViewFingerprintsArray, num_samples(), view_fingerprints_.size());
+    }
     arrays_.clear();
   }
 
@@ -69,6 +73,7 @@ class NpzLabels {
   bool windows() const { return !window_offsets_.empty(); }
   size_t num_samples() const { return windows() ? window_hashes_.size() : size(); }
   bool true_label() const { return !true_log_probs_.empty(); }
+  bool view_fingerprints() const { return !view_fingerprints_.empty(); }
   const std::vector<double>& temperatures() const { return temperatures_; }
   // As the file says it; else 1 + the largest class.
   uint32_t num_classes() const {
@@ -102,6 +107,9 @@ class NpzLabels {
         labels.window_hashes.push_back(window_hashes_[window]);
       }
     }
+    if (view_fingerprints()) {
+      labels.view_fingerprints.assign(view_fingerprints_.data() + begin, view_fingerprints_.data() + end);
+    }
     return labels;
   }
 
@@ -134,6 +142,7 @@ class NpzLabels {
   std::map<std::string, NpyArray> arrays_;
   std::vector<uint64_t> offsets_, window_offsets_, window_hashes_;
   std::vector<uint32_t> ids_;
+  std::vector<uint16_t> view_fingerprints_;
   std::vector<float> log_probs_, tail_mass_, other_tails_, true_log_probs_;
   std::vector<double> temperatures_ = {1};
   uint32_t num_classes_ = 0;
@@ -149,6 +158,7 @@ Schema CommonSchema(const std::vector<std::string>& files, const NpzImport& opti
     CodecParams params = {.delta = options.delta, .temperatures = labels.temperatures()};
     params.true_label = labels.true_label();
     params.windows = labels.windows();
+    params.view_fingerprints = labels.view_fingerprints();
     if (i == 0) {
       schema = ImportedSchema("npz", labels.num_samples(), static_cast<uint32_t>(files.size()));
       schema.codec = params;

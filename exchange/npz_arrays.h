@@ -15,5 +15,6 @@ inline constexpr char kLogSumExpArray[] = "log_sum_exp";
 inline constexpr char kLogitsArray[] = "logits";
 inline constexpr char kWindowOffsetsArray[] = "window_offsets";
 inline constexpr char kWindowHashesArray[] = "window_hashes";
+inline constexpr char kViewFingerprintsArray[] = "view_fingerprints";
 
 }  // namespace decant

@@ -22,6 +22,7 @@ void Append(const LabelCodes& from, LabelCodes* to) {
   AppendTo(from.extras, &to->extras);
   AppendTo(from.tie_ranks, &to->tie_ranks);
   AppendTo(from.window_hashes, &to->window_hashes);
+  AppendTo(from.view_fingerprints, &to->view_fingerprints);
   if (from.windows.empty()) return;
   if (to->windows.empty()) to->windows.push_back(0);
   for (size_t i = 1; i < from.windows.size(); ++i) to->windows.push_back(first_label + from.windows[i]);

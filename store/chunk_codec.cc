@@ -72,6 +72,7 @@ class ChunkParts {
     Expect("number of samples", place.num_samples, reader.Get<uint32_t>());
     num_labels_ = place.num_samples;
     if (params.windows) ReadWindows(place, &reader);
+    if (params.view_fingerprints) fingerprints_ = reader.GetBytes(size_t{place.num_samples} * sizeof(uint16_t));
     fixed_count_ = reader.Get<uint32_t>();
     if (fixed_count_ > params.k) {
       Fail(ErrorCode::kDataLoss, "{}: entries of a label: expected 0 to {}, found {}", what(), params.k, fixed_count_);
@@ -98,12 +99,19 @@ class ChunkParts {
   BitReader stream() const { return BitReader(stream_); }
   const std::vector<uint32_t>& windows() const { return windows_; }
   uint64_t WindowHash(size_t window) const { return hashes_.at(window); }
-  // Their labels are the last ones of `labels`.
-  void AppendWindows(LabelBatch* labels) const {
+  // Appends the fingerprints of the samples [begin, end), where there are any.
+  void AppendFingerprints(size_t begin, size_t end, std::vector<uint16_t>* fingerprints) const {
+    if (fingerprints_.empty()) return;
+    ByteReader reader(fingerprints_.substr(begin * sizeof(uint16_t), (end - begin) * sizeof(uint16_t)), "fingerprints");
+    for (size_t i = begin; i < end; ++i) fingerprints->push_back(reader.Get<uint16_t>());
+  }
+  // What samples have beside labels; theirs are the last ones of `labels`.
+  void AppendSamples(LabelBatch* labels) const {
     for (size_t i = 0; i < hashes_.size(); ++i) {
       labels->window_offsets.push_back(labels->window_offsets.back() + windows_[i + 1] - windows_[i]);
       labels->window_hashes.push_back(hashes_[i]);
     }
+    AppendFingerprints(0, place_.num_samples, &labels->view_fingerprints);
   }
   size_t num_labels() const { return num_labels_; }
 
@@ -170,6 +178,7 @@ class ChunkParts {
   uint64_t num_labels_ = 0;
   std::vector<uint32_t> windows_;
   std::vector<uint64_t> hashes_;
+  std::string_view fingerprints_;
   uint32_t fixed_count_ = 0;
   uint32_t min_bits_ = 0;
   BitColumn lengths_;
@@ -265,6 +274,11 @@ std::string ChunkCodec::Encode(const ChunkPlace& place, const LabelCodes& codes)
   if (num_samples != place.num_samples) {
     Fail(ErrorCode::kInternal, "{}: expected {} samples, found {}", Describe(place), place.num_samples, num_samples);
   }
+  const size_t num_fingerprints = impl_->params.view_fingerprints ? num_samples : 0;
+  if (codes.view_fingerprints.size() != num_fingerprints) {
+    Fail(ErrorCode::kInternal, "{}: expected {} view fingerprints, found {}", Describe(place), num_fingerprints,
+         codes.view_fingerprints.size());
+  }
   ByteWriter writer;
   writer.Put(place.epoch);
   writer.Put(place.chunk);
@@ -275,6 +289,7 @@ std::string ChunkCodec::Encode(const ChunkPlace& place, const LabelCodes& codes)
     PutColumn(lengths, &writer);
     for (const uint64_t hash : codes.window_hashes) writer.Put(hash);
   }
+  for (const uint16_t fingerprint : codes.view_fingerprints) writer.Put(fingerprint);
   const uint32_t fixed_count = CommonCount(codes);
   BitWriter stream;
   std::vector<uint32_t> lengths = impl_->EncodeLabels(codes, fixed_count != 0, &stream);
@@ -305,6 +320,7 @@ LabelCodes ChunkCodec::Decode(const ChunkPlace& place, std::string_view record) 
   impl_->DecodeLabels(parts, parts.Sources(0, parts.num_labels()), 0, &codes);
   codes.windows = parts.windows();
   for (size_t i = 0; i + 1 < codes.windows.size(); ++i) codes.window_hashes.push_back(parts.WindowHash(i));
+  parts.AppendFingerprints(0, place.num_samples, &codes.view_fingerprints);
   return codes;
 }
 
@@ -327,7 +343,7 @@ void ChunkCodec::DecodeLabels(const ChunkPlace& place, std::string_view record, 
       Fail(error.code(), "{}, counted from label {}: {}", what, begin, error.what());
     }
   }
-  parts.AppendWindows(labels);
+  parts.AppendSamples(labels);
 }
 
 LabelCodes ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const {
@@ -348,6 +364,7 @@ void ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, 
     const LabelCoder::Source source = parts.SourceOf(index);
     impl_->DecodeLabels(parts, {&source, 1}, index, codes);
   }
+  parts.AppendFingerprints(index, index + 1, &codes->view_fingerprints);
 }
 
 }  // namespace decant

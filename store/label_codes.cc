@@ -10,6 +10,7 @@ void LabelCodes::Clear() {
   offsets.assign(1, 0);
   windows.clear();
   window_hashes.clear();
+  view_fingerprints.clear();
   for (auto* column : {&ids, &extras, &tie_ranks}) column->clear();
   for (auto* column : {&values, &tails, &other_tails, &true_values}) column->clear();
 }
@@ -31,6 +32,7 @@ void UpdateContentDigest(const ChunkPlace& place, const LabelCodes& codes, Xxh3S
   update(header.bytes());
   update(codes.windows);
   update(codes.window_hashes);
+  update(codes.view_fingerprints);
   update(codes.offsets);
   update(codes.ids);
   update(codes.values);

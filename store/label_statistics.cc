@@ -87,13 +87,14 @@ LabelStatistics SampleStatistics(const StoreReader& store, uint64_t max_chunks, 
   const uint64_t wanted = std::clamp<uint64_t>(max_entries / entries_of_chunk, 1, max_chunks);
   const uint64_t count = std::min<uint64_t>(wanted, places.size());
   ColumnBits bits(schema.codec, *schema.tables);
-  uint64_t record_bytes = 0;
+  uint64_t record_bytes = 0, fingerprint_bytes = 0;
   LabelBatch labels;
   for (uint64_t i = 0; i < count; ++i) {
     const auto [epoch, chunk] = places[i * places.size() / count];
     const LabelCodes codes = store.ReadChunkCodes(epoch, chunk);
     const uint32_t num_samples = schema.layout.ChunkSamples(chunk);
     record_bytes += store.codec().Encode({.epoch = epoch, .chunk = chunk, .num_samples = num_samples}, codes).size();
+    fingerprint_bytes += codes.view_fingerprints.size() * sizeof(uint16_t);
     bits.Add(codes);
     labels.Clear();
     store.codec().Dequantise(codes, 0, codes.size(), &labels);
@@ -104,11 +105,14 @@ LabelStatistics SampleStatistics(const StoreReader& store, uint64_t max_chunks, 
     }
   }
   statistics.num_chunks = count;
-  double around = static_cast<double>(record_bytes);
+  double around = static_cast<double>(record_bytes - fingerprint_bytes);
   for (size_t column = 0; column < kColumnNames.size(); ++column) {
     const double bytes = static_cast<double>(bits.bits(static_cast<Column>(column))) / 8;
     around -= bytes;
     if (bytes > 0) statistics.column_bytes.emplace_back(kColumnNames[column], bytes);
+  }
+  if (fingerprint_bytes > 0) {
+    statistics.column_bytes.emplace_back("view_fingerprints", static_cast<double>(fingerprint_bytes));
   }
   statistics.column_bytes.emplace_back("chunks", around);
   return statistics;

@@ -307,7 +307,10 @@ void Quantiser::CheckColumns(const LabelBatch& labels) const {
   if (params_.windows && labels.window_offsets.back() != labels.size()) {
     check("labels of the windows", labels.size(), labels.window_offsets.back());
   }
-  check("window_hashes", labels.window_offsets.size() - 1, labels.window_hashes.size());
+  const size_t num_windows = labels.window_offsets.size() - 1;
+  check("window_hashes", num_windows, labels.window_hashes.size());
+  const size_t num_samples = params_.windows ? num_windows : labels.size();
+  check("view_fingerprints", params_.view_fingerprints ? num_samples : 0, labels.view_fingerprints.size());
 }
 
 LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl) const {
@@ -341,6 +344,7 @@ LabelCodes Quantiser::Quantise(const LabelBatch& labels, std::vector<double>* kl
     codes.windows = labels.window_offsets;
     codes.window_hashes = labels.window_hashes;
   }
+  codes.view_fingerprints = labels.view_fingerprints;
   SortEntries(&codes);
   return codes;
 }
@@ -433,6 +437,11 @@ void Quantiser::Dequantise(const LabelCodes& codes, size_t begin, size_t end, si
     if (params_.true_label) {
       labels->true_log_probs.push_back(static_cast<float>(tail_grid_.Number(codes.true_values[i])));
     }
+  }
+  if (!params_.windows && !codes.view_fingerprints.empty()) {
+    const auto fingerprints = codes.view_fingerprints.begin();
+    labels->view_fingerprints.insert(labels->view_fingerprints.end(), fingerprints + static_cast<std::ptrdiff_t>(begin),
+                                     fingerprints + static_cast<std::ptrdiff_t>(end));
   }
 }
 

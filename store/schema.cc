@@ -55,6 +55,13 @@ json SchemaJson(const Schema& schema) {
   const CodecParams& codec = schema.codec;
   json selection = {{"kind", kSelectionNames[schema.selection.kind]}};
   if (schema.selection.kind == Selection::kTopP) selection["p"] = schema.selection.p;
+  json labels = {{"k", codec.k},
+                 {"num_classes", codec.num_classes},
+                 {"selection", selection},
+                 {"temperatures", codec.temperatures},
+                 {"true_label", codec.true_label},
+                 {"windows", codec.windows}};
+  if (codec.view_fingerprints) labels["view_fingerprints"] = true;
   return {
       {"codec",
        {{"calibration_labels", schema.calibration.num_labels},
@@ -65,13 +72,7 @@ json SchemaJson(const Schema& schema) {
         {"tables", schema.tables ? "sha256:" + Sha256Hex(EncodeTables(codec, *schema.tables)) : ""},
         {"values", kValuesNames[static_cast<size_t>(codec.values)]}}},
       {"dataset", schema.dataset},
-      {"labels",
-       {{"k", codec.k},
-        {"num_classes", codec.num_classes},
-        {"selection", selection},
-        {"temperatures", codec.temperatures},
-        {"true_label", codec.true_label},
-        {"windows", codec.windows}}},
+      {"labels", labels},
       {"layout",
        {{"chunk_size", schema.layout.chunk_size},
         {"num_epochs", schema.layout.num_epochs},
@@ -156,6 +157,7 @@ Schema ParseSchema(std::string_view text, std::string_view tables) {
     schema.codec.temperatures = object.at("labels").at("temperatures").get<std::vector<double>>();
     schema.codec.true_label = object.at("labels").at("true_label");
     schema.codec.windows = object.at("labels").at("windows");
+    schema.codec.view_fingerprints = object.at("labels").value("view_fingerprints", false);
     const json& selection = object.at("labels").at("selection");
     schema.selection.kind = ParseSelection(selection.at("kind"));
     schema.selection.p = selection.value("p", 0.0);

@@ -20,6 +20,7 @@ void LabelBatch::Clear() {
   window_offsets.assign(1, 0);
   ids.clear();
   window_hashes.clear();
+  view_fingerprints.clear();
   for (auto* column : {&log_probs, &tail_mass, &other_tails, &true_log_probs, &logits, &log_sum_exp}) column->clear();
 }
 
@@ -54,6 +55,17 @@ void LabelBatch::AppendRange(const LabelBatch& other, size_t begin, size_t end) 
   const size_t num_others = other.size() == 0 ? 0 : other.other_tails.size() / other.size();
   AppendRows(other.other_tails, begin * num_others, end * num_others, &other_tails);
   for (size_t i = begin; i < end; ++i) offsets.push_back(other.offsets[i + 1] + shift);
+  if (other.window_hashes.empty()) AppendRows(other.view_fingerprints, begin, end, &view_fingerprints);
+}
+
+void LabelBatch::AppendSamples(const LabelBatch& other, size_t begin, size_t end) {
+  if (other.window_hashes.empty()) return AppendRange(other, begin, end);
+  const uint32_t first = other.window_offsets[begin];
+  const uint32_t shift = window_offsets.back() - first;
+  AppendRange(other, first, other.window_offsets[end]);
+  for (size_t i = begin; i < end; ++i) window_offsets.push_back(other.window_offsets[i + 1] + shift);
+  AppendRows(other.window_hashes, begin, end, &window_hashes);
+  AppendRows(other.view_fingerprints, begin, end, &view_fingerprints);
 }
 
 void LabelBatch::SortEntries(EntryOrder order) {

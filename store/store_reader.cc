@@ -266,6 +266,8 @@ void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* label
   if (codes.windows.empty()) return;
   labels->window_offsets.push_back(static_cast<uint32_t>(labels->window_offsets.back() + codes.size()));
   labels->window_hashes.push_back(codes.window_hashes.front());
+  labels->view_fingerprints.insert(labels->view_fingerprints.end(), codes.view_fingerprints.begin(),
+                                   codes.view_fingerprints.end());
 }
 
 LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {

@@ -138,13 +138,29 @@ bool Stream::Next(StreamBatch* batch) {
   for (uint64_t position = begin; position < end;) {
     if (!self.has_current) self.Advance();
     const uint64_t in_chunk = position % chunk_size;
-    const uint64_t count = std::min<uint64_t>(end - position, self.current.labels.size() - in_chunk);
-    batch->labels.AppendRange(self.current.labels, in_chunk, in_chunk + count);
+    const uint64_t count = std::min<uint64_t>(end - position, self.current.labels.num_samples() - in_chunk);
+    batch->labels.AppendSamples(self.current.labels, in_chunk, in_chunk + count);
     position += count;
-    self.has_current = in_chunk + count < self.current.labels.size();
+    self.has_current = in_chunk + count < self.current.labels.num_samples();
   }
   self.state.position = end;
   return true;
+}
+
+void CheckViewFingerprints(const StreamBatch& batch, std::span<const uint16_t> rendered) {
+  const std::vector<uint16_t>& stored = batch.labels.view_fingerprints;
+  if (stored.empty()) return;
+  if (stored.size() != rendered.size()) {
+    Fail(ErrorCode::kInvalidArgument, "fingerprints of {} views for a batch of {}", rendered.size(), stored.size());
+  }
+  for (size_t i = 0; i < stored.size(); ++i) {
+    if (stored[i] == rendered[i]) continue;
+    Fail(ErrorCode::kMismatch,
+         "epoch {}, sample {} (position {}): the view is not the one that the teacher saw: its fingerprint is {:#06x}, "
+         "expected {:#06x}; check that views.seed, the views, the data and the version of decant are those of the "
+         "store",
+         batch.store_epoch, batch.sample_ids[i], batch.position + i, rendered[i], stored[i]);
+  }
 }
 
 StreamState Stream::state() const {

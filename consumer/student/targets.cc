@@ -6,16 +6,18 @@
 namespace decant {
 namespace {
 
-// Finds and renders the views of `count` positions.
-void RenderViews(const ViewRenderer& renderer, size_t count, TargetBatch* batch) {
+// Finds and renders the views of `count` positions; returns their fingerprints.
+std::vector<uint16_t> RenderViews(const ViewRenderer& renderer, size_t count, TargetBatch* batch) {
   const Order order = renderer.OrderOf(batch->view_epoch);
   const size_t image_bytes = renderer.shape().num_bytes();
   batch->views.clear();
   batch->images.resize(count * image_bytes);
+  std::vector<uint16_t> fingerprints(count);
   for (size_t i = 0; i < count; ++i) {
     batch->views.push_back(renderer.ViewAt(order, batch->view_epoch, batch->position + i));
-    renderer.Render(batch->views.back(), batch->view_epoch, batch->images.data() + i * image_bytes);
+    fingerprints[i] = renderer.Render(batch->views.back(), batch->view_epoch, batch->images.data() + i * image_bytes);
   }
+  return fingerprints;
 }
 
 class StoredTargets : public Targets {
@@ -30,8 +32,8 @@ class StoredTargets : public Targets {
     batch->epoch = stream_batch_.epoch;
     batch->view_epoch = stream_batch_.store_epoch;
     batch->position = stream_batch_.position;
+    CheckViewFingerprints(stream_batch_, RenderViews(views_, stream_batch_.sample_ids.size(), batch));
     std::swap(batch->labels, stream_batch_.labels);
-    RenderViews(views_, batch->labels.size(), batch);
     return true;
   }
   uint64_t num_samples() const override { return store_->schema().layout.num_samples; }

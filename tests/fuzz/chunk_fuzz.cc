@@ -44,7 +44,8 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 bool SameBits(const LabelBatch& a, const LabelBatch& b) {
   return a.offsets == b.offsets && a.ids == b.ids && SameBits(a.log_probs, b.log_probs) &&
          SameBits(a.tail_mass, b.tail_mass) && SameBits(a.true_log_probs, b.true_log_probs) &&
-         SameBits(a.logits, b.logits) && SameBits(a.log_sum_exp, b.log_sum_exp);
+         SameBits(a.logits, b.logits) && SameBits(a.log_sum_exp, b.log_sum_exp) &&
+         (!a.window_hashes.empty() || a.view_fingerprints == b.view_fingerprints);
 }
 
 void CheckLabels(const CodecParams& params, const LabelCodes& codes) {
@@ -73,6 +74,9 @@ void CheckDecoding(const ChunkCodec& codec, const ChunkPlace& place, std::string
     Require(read || !sound, "DecodeSample takes what Decode takes");
     if (read) CheckLabels(codec.params(), one);
     if (!sound) continue;
+    if (codec.params().view_fingerprints) {
+      Require(one.view_fingerprints == std::vector{codes.view_fingerprints[i]}, "DecodeSample gives the fingerprint");
+    }
     const size_t first = codes.windows.empty() ? i : codes.windows[i];
     for (size_t entry = 0; entry < one.ids.size(); ++entry) {
       const size_t place_in_all = codes.offsets[first] + entry;

@@ -16,8 +16,9 @@ FIELDS = {"codec": {"calibration_labels", "delta", "max_delta", "prior", "record
           "labels": {"k", "num_classes", "selection", "temperatures", "true_label", "windows"},
           "layout": {"chunk_size", "num_epochs", "num_samples", "span_chunks"},
           "dataset": None, "order": None, "seed": None, "teacher": None, "views": None}
-COLUMNS = {"windows": "I", "window_hashes": "Q", "offsets": "I", "ids": "I", "values": "H", "tails": "H",
-           "other_tails": "H", "true_values": "H", "extras": "I", "tie_ranks": "I"}  # as the content digest has them
+OPTIONAL_FIELDS = {"labels": {"view_fingerprints"}}
+COLUMNS = {"windows": "I", "window_hashes": "Q", "view_fingerprints": "H", "offsets": "I", "ids": "I", "values": "H",
+           "tails": "H", "other_tails": "H", "true_values": "H", "extras": "I", "tie_ranks": "I"}  # as the digest has them
 NO_TAIL = 0xffff
 
 
@@ -88,8 +89,10 @@ class Store:
         schema, tables = json.loads(unwrap(schema_record, b"DSCH")), unwrap(tables_record, b"DTBL")
         check(schema.keys() == FIELDS.keys(), "fields of the schema")
         for name, fields in FIELDS.items():
-            check(fields is None or schema[name].keys() == fields, "fields of " + name)
-        self.params = {**schema["labels"], **schema["codec"]}
+            found = fields and schema[name].keys() - OPTIONAL_FIELDS.get(name, set())
+            check(found == fields, "fields of " + name)
+        self.params = {"view_fingerprints": False, **schema["labels"], **schema["codec"]}
+        check(schema["labels"].get("view_fingerprints", True) is True, "view_fingerprints")
         classes = self.params["num_classes"]
         width, num_contexts, bits = (classes - 1).bit_length(), 1 + classes.bit_length(), Bits(tables)
         found, flags = bits.get(32), bits.get(8)
@@ -177,6 +180,8 @@ class Store:
                 out["windows"].append(out["windows"][-1] + length)
             out["window_hashes"] = bits.column(num_samples, 64)
             num_labels = out["windows"][-1]
+        if self.params["view_fingerprints"]:
+            out["view_fingerprints"] = bits.column(num_samples, 16)
         count, shortest = bits.get(32), bits.get(32)
         lengths = self.lengths(bits, num_labels)
         check(num_labels == 0 or shortest > 0, "bits of the shortest label")

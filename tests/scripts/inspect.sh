@@ -36,4 +36,17 @@ expect 4 "is not what labels.decant was labelled from; dataset.fingerprint" \
 for sample in $(seq 0 20); do "$decant" inspect imported.decant --sample "$sample"; done >labels
 grep -q 'probability 0.000000  log -inf' labels || fail "no probability 0"
 grep -q view labels && fail "a view of an imported label"
+
+# The fingerprint of a view is told with its label, as it was imported.
+/usr/bin/python3 - <<'PYTHON'
+import numpy as np
+np.savez("marked.npz", offsets=np.arange(3, dtype=np.uint64), ids=np.array([4, 1], np.uint32),
+         log_probs=np.zeros(2, np.float32), tail_mass=np.zeros(2, np.float32),
+         view_fingerprints=np.array([0x0bee, 0xfffe], np.uint16))
+PYTHON
+"$decant" import --format npz marked.decant marked.npz >/dev/null
+"$decant" inspect marked.decant --sample 0 | has 'view fingerprint 0x0bee' || fail "no fingerprint of sample 0"
+"$decant" inspect marked.decant --sample 1 --json | has '"view_fingerprint": 65534' || fail "no fingerprint of sample 1"
+"$decant" inspect marked.decant --json | has '"view_fingerprints": 2.0' || fail "no bytes for fingerprints"
+"$decant" verify marked.decant >/dev/null
 exit 0

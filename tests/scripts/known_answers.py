@@ -389,7 +389,107 @@ def check_epochs(row):
     yield row["sha-256"], hashlib.sha256(pixels).hexdigest()
 
 
-CHECKS = {"philox": check_philox, "draws": check_draws, "beta": check_beta, "keys": check_keys, "round": check_round,
+# --- Views of tokens ------------------------------------------------------------------------------------------------
+
+TOKEN_PURPOSE = 16
+
+
+def xxh3_64(data):
+    """XXH3-64 with seed 0 of 4 bytes and more."""
+    size = len(data)
+    if size > 240:
+        return int(xxh3_128(data)[16:], 16)  # the low half, of long inputs only
+
+    def secret(offset):
+        return word64(SECRET, offset)
+
+    def fold(a, b):
+        return (a * b & MASK64) ^ (a * b >> 64)
+
+    def mix(offset, secret_offset):
+        return fold(word64(data, offset) ^ secret(secret_offset), word64(data, offset + 8) ^ secret(secret_offset + 8))
+
+    def avalanche(h):
+        h &= MASK64
+        h = (h ^ h >> 37) * 0x165667919E3779F9 & MASK64
+        return h ^ h >> 32
+
+    if size <= 8:
+        first, last = int.from_bytes(data[:4], "little"), int.from_bytes(data[-4:], "little")
+        h = last + (first << 32) ^ secret(8) ^ secret(16)
+        h ^= (h << 49 & MASK64 | h >> 15) ^ (h << 24 & MASK64 | h >> 40)
+        h = h * 0x9FB21C651E98DF25 & MASK64
+        h = (h ^ (h >> 35) + size) * 0x9FB21C651E98DF25 & MASK64
+        return h ^ h >> 28
+    if size <= 16:
+        low = word64(data, 0) ^ secret(24) ^ secret(32)
+        high = word64(data, size - 8) ^ secret(40) ^ secret(48)
+        return avalanche(size + int.from_bytes(low.to_bytes(8, "little"), "big") + high + fold(low, high))
+    h = size * PRIME64[0]
+    if size <= 128:
+        for pair in range((size - 1) // 32 + 1):
+            h += mix(16 * pair, 32 * pair) + mix(size - 16 * (pair + 1), 32 * pair + 16)
+        return avalanche(h)
+    for block in range(8):
+        h += mix(16 * block, 16 * block)
+    h = avalanche(h)
+    for block in range(8, size // 16):
+        h += mix(16 * block, 16 * (block - 8) + 3)
+    return avalanche(h + mix(size - 16, 119))
+
+
+def words_hash(values):
+    return xxh3_64(b"".join(value.to_bytes(4, "little") for value in values))
+
+
+TokenSpec = namedtuple("TokenSpec", "mask mask_random mask_keep mask_token vocabulary special_tokens")
+
+
+def token_view(spec, seed, epoch, sample_id, tokens):
+    """(inputs, positions, fingerprint)"""
+    if spec.mask == 0:
+        return tokens, list(range(len(tokens))), fingerprint_of([len(tokens)])
+    blocks = {position: philox_block(seed, TOKEN_PURPOSE, epoch, sample_id, position)
+              for position, token in enumerate(tokens) if token not in spec.special_tokens}
+    uniform = lambda word: (word >> 8) * 2.0**-24
+    positions = [position for position, block in blocks.items() if uniform(block[0]) < spec.mask]
+    if not positions and blocks:
+        positions = [min(blocks, key=lambda position: (uniform(blocks[position][0]), position))]
+    inputs, drawn = list(tokens), [len(tokens)]
+    for position in positions:
+        kind = uniform(blocks[position][1])
+        if kind >= spec.mask_keep + spec.mask_random:
+            inputs[position] = spec.mask_token
+        elif kind >= spec.mask_keep:
+            inputs[position] = blocks[position][2] * spec.vocabulary >> 32
+        drawn += [position, inputs[position]]
+    return inputs, positions, fingerprint_of(drawn)
+
+
+def fingerprint_of(values):
+    return min(words_hash(values) & 0xffff, 0xfffe)
+
+
+def check_tokens(row):
+    special = [] if row["special"] == "none" else integers(row["special"])
+    mask_token, vocabulary = integers(row["mask token, vocabulary"])
+    spec = TokenSpec(*map(number, row["mask, random, keep"].split()), mask_token, vocabulary, special)
+    sample_id = integer(row["sample"])
+    tokens = [(31 * (sample_id + 1) + 7 * i + 1) % 1000 for i in range(integer(row["n"]))]
+    inputs, positions, fingerprint = token_view(spec, integer(row["seed"]), integer(row["epoch"]), sample_id, tokens)
+    yield row["hash"], "0x%016x" % words_hash(tokens)
+    yield row["fingerprint"], "0x%04x" % fingerprint
+    if row["positions"] == "all":
+        yield positions, list(range(len(tokens)))
+        yield inputs, tokens
+        return
+    yield integers(row["positions"]), positions
+    yield integers(row["inputs there"]), [inputs[position] for position in positions]
+    yield [token for i, token in enumerate(tokens) if i not in positions], [
+        token for i, token in enumerate(inputs) if i not in positions]
+
+
+CHECKS = {"tokens": check_tokens, "philox": check_philox, "draws": check_draws, "beta": check_beta, "keys": check_keys, "round": check_round,
           "permutation": check_permutation, "positions": check_positions, "views": check_views,
           "partners": check_partners, "pixels": check_pixels, "epochs": check_epochs}
 

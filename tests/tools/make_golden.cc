@@ -45,6 +45,7 @@ json Decoded(const ChunkCodec& codec, const ChunkPlace& place, const LabelCodes&
                   {"true_values", codes.true_values},
                   {"extras", codes.extras},
                   {"tie_ranks", codes.tie_ranks}};
+  if (codec.params().view_fingerprints) decoded["view_fingerprints"] = codes.view_fingerprints;
   for (size_t t = 0; t < codec.params().temperatures.size(); ++t) {
     LabelBatch labels;
     codec.Dequantise(codes, 0, codes.size(), &labels, t);
@@ -132,6 +133,8 @@ class DamageWriter {
   std::string Sound(const std::string& a_case, const std::string& kind) const {
     return ReadFile(fmt::format("{}/{}.{}.bin", directory_, a_case, kind));
   }
+  // What is decoded from it, as JSON.
+  std::string Sound(const std::string& a_case) const { return ReadFile(fmt::format("{}/{}.json", directory_, a_case)); }
 
  private:
   std::string directory_;
@@ -154,6 +157,19 @@ void AddRecordDamage(DamageWriter* writer, const std::string& kind, const std::s
   writer->Add("version_2", a_case, kind, Patched(sound, 4, "\2\0"s));
   writer->Add("flags", a_case, kind, Patched(sound, 6, "\0\x80"s));
   writer->Add("wrong_length", a_case, kind, Patched(sound, 8, "\xff\xff\xff\xff"));
+}
+
+// Where a chunk's payload has them.
+size_t FingerprintsBegin(const DamageWriter* writer, const std::string& a_case) {
+  const std::string payload = Payload(writer->Sound(a_case, "chunk"));
+  const json decoded = json::parse(writer->Sound(a_case));
+  std::string column;
+  for (const uint16_t fingerprint : decoded["view_fingerprints"]) {
+    column.append({static_cast<char>(fingerprint), static_cast<char>(fingerprint >> 8)});
+  }
+  const size_t begin = payload.find(column);
+  if (begin == std::string::npos) Fail(ErrorCode::kInternal, "{}: its fingerprints are not there", a_case);
+  return begin;
 }
 
 void AddChunkDamage(DamageWriter* writer) {
@@ -185,6 +201,16 @@ void AddChunkDamage(DamageWriter* writer) {
   const std::string windows = writer->Sound("windows", "chunk");
   writer->Add("window_lengths", "windows", "chunk", Patched(windows, 28, "\x20"));
   writer->Add("window_longer", "windows", "chunk", Patched(windows, 29, std::string(1, windows[29] ^ 1)));
+  for (const std::string with_fingerprints : {"view_fingerprints", "window_fingerprints"}) {
+    const std::string record = writer->Sound(with_fingerprints, "chunk");
+    const size_t begin = FingerprintsBegin(writer, with_fingerprints);
+    writer->Add(with_fingerprints + "_too_few", with_fingerprints, "chunk",
+                Changed(record, [&](std::string* p) { p->erase(begin, 2); }));
+    writer->Add(with_fingerprints + "_too_many", with_fingerprints, "chunk",
+                Changed(record, [&](std::string* p) { p->insert(begin, 2, '\0'); }));
+    writer->Add(with_fingerprints + "_truncated", with_fingerprints, "chunk",
+                Changed(record, [&](std::string* p) { p->resize(begin + 5); }));
+  }
 }
 
 void AddSchemaDamage(DamageWriter* writer) {
@@ -200,6 +226,8 @@ void AddSchemaDamage(DamageWriter* writer) {
   add("unknown_layout_field", [](json* s) { (*s)["layout"]["shards"] = 2; });
   add("missing_field", [](json* s) { (*s)["labels"].erase("k"); });
   add("other_tables", [](json* s) { (*s)["codec"]["tables"] = "sha256:" + std::string(64, '0'); });
+  add("view_fingerprints_false", [](json* s) { (*s)["labels"]["view_fingerprints"] = false; });
+  add("view_fingerprints_number", [](json* s) { (*s)["labels"]["view_fingerprints"] = 1; });
   writer->Add("no_json", a_case, "schema", Changed(sound, [](std::string* text) { text->pop_back(); }));
 }
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include <gtest/gtest.h>
 
@@ -33,6 +34,35 @@ class TrainerTest : public testing::Test {
             .metrics = directory_.File(name + ".jsonl")};
   }
   std::unique_ptr<Targets> HardTargets() const { return MakeHardTargets(views_, {.num_epochs = 4, .batch_size = 8}); }
+  // Of a store of the true classes, which says of each view what `fingerprint_of` makes of its fingerprint.
+  std::unique_ptr<Targets> StoredTargets(const std::function<uint16_t(const View&, uint16_t)>& fingerprint_of) const {
+    const std::string path = directory_.File(fmt::format("store-{}", num_stores_++));
+    Schema schema;
+    schema.layout = {.num_samples = 50, .num_epochs = 4, .chunk_size = 8, .span_chunks = 7};
+    schema.codec = {.num_classes = 4, .k = 4, .delta = 0.0009765625, .view_fingerprints = true};
+    schema.seed = 3;
+    schema.order = OrderIdentity(OrderKind::kGlobal);
+    schema.views = ViewIdentity(spec_);
+    StoreWriter writer(path, schema);
+    for (const uint64_t index : writer.MissingSpans()) {
+      const Span span = schema.layout.SpanAt(index);
+      SpanWriter file(schema, path, span, "test");
+      const auto targets = HardTargets();
+      targets->StartAt(span.epoch);
+      TargetBatch batch;
+      std::vector<uint8_t> pixels(views_.shape().num_bytes());
+      for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end && targets->Next(&batch); ++chunk) {
+        for (const View& view : batch.views) {
+          const uint16_t fingerprint = views_.Render(view, span.epoch, pixels.data());
+          batch.labels.view_fingerprints.push_back(fingerprint_of(view, fingerprint));
+        }
+        file.AddChunk(batch.labels);
+      }
+      writer.Commit({file.Finish()});
+    }
+    writer.Seal();
+    return MakeStoredTargets(std::make_shared<StoreReader>(path), views_, {.num_epochs = 4, .batch_size = 8});
+  }
   // Trains; stops after `num_steps` steps of this process when that is not negative.
   TrainReport Run(const TrainOptions& options, Targets& targets, int num_steps = -1) const {
     const TrainHooks hooks = {.stop_requested = [&num_steps] { return num_steps-- == 0; },
@@ -46,6 +76,7 @@ class TrainerTest : public testing::Test {
   const ViewRenderer views_{source_, spec_, OrderKind::kGlobal, 3, StripeSource::kShape};
   const ViewRenderer test_views_{source_, {}, OrderKind::kDataset, 0, StripeSource::kShape};
   NetworkSpec network_;
+  mutable int num_stores_ = 0;
 };
 
 TEST_F(TrainerTest, LearnsFromHardLabels) {
@@ -103,27 +134,7 @@ TEST_F(TrainerTest, ALossThatIsNotFiniteIsAnError) {
 
 // A store whose labels are the true classes must teach what the true classes teach.
 TEST_F(TrainerTest, AStoreOfHardLabelsTrainsTheSameStudentAsHardLabels) {
-  Schema schema;
-  schema.layout = {.num_samples = 50, .num_epochs = 4, .chunk_size = 8, .span_chunks = 7};
-  schema.codec = {.num_classes = 4, .k = 4, .delta = 0.0009765625};
-  schema.seed = 3;
-  schema.order = OrderIdentity(OrderKind::kGlobal);
-  schema.views = ViewIdentity(spec_);
-  StoreWriter writer(directory_.File("store"), schema);
-  for (const uint64_t index : writer.MissingSpans()) {
-    const Span span = schema.layout.SpanAt(index);
-    SpanWriter file(schema, directory_.File("store"), span, "test");
-    const auto targets = MakeHardTargets(views_, {.num_epochs = 4, .batch_size = 8});
-    targets->StartAt(span.epoch);
-    TargetBatch batch;
-    for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end && targets->Next(&batch); ++chunk) {
-      file.AddChunk(batch.labels);
-    }
-    writer.Commit({file.Finish()});
-  }
-  writer.Seal();
-  const auto stored = MakeStoredTargets(std::make_shared<StoreReader>(directory_.File("store")), views_,
-                                        {.num_epochs = 4, .batch_size = 8});
+  const auto stored = StoredTargets([](const View&, uint16_t fingerprint) { return fingerprint; });
   const auto hard = HardTargets();
   TargetBatch a, b;
   uint32_t num_batches = 0;
@@ -139,6 +150,28 @@ TEST_F(TrainerTest, AStoreOfHardLabelsTrainsTheSameStudentAsHardLabels) {
   EXPECT_EQ(num_batches, 4u * 7);
   stored->StartAt(0);
   EXPECT_GT(Run(Options("student"), *stored).test_accuracy, 0.9);
+}
+
+TEST_F(TrainerTest, AStoreOfOtherViewsIsRefusedWithTheFirstBatch) {
+  const auto stored =
+      StoredTargets([](const View&, uint16_t fingerprint) { return static_cast<uint16_t>(fingerprint ^ 1); });
+  TargetBatch batch;
+  EXPECT_THAT([&] { stored->Next(&batch); },
+              FailsWith(ErrorCode::kMismatch, "position 0): the view is not the one that the teacher saw"));
+  EXPECT_THAT([&] { Run(Options("student"), *StoredTargets([](const View&, uint16_t) { return uint16_t{0xffff}; })); },
+              FailsWith(ErrorCode::kMismatch, "expected 0xffff; check that views.seed"));
+}
+
+// The batches before it are what they should be.
+TEST_F(TrainerTest, OneViewThatTheTeacherDidNotSeeIsNamed) {
+  const uint64_t sample_id = views_.OrderOf(0).SampleAt(21);
+  const auto stored = StoredTargets([&](const View& view, uint16_t fingerprint) {
+    return static_cast<uint16_t>(view.sample_id == sample_id ? fingerprint + 1 : fingerprint);
+  });
+  TargetBatch batch;
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(stored->Next(&batch));
+  EXPECT_THAT([&] { stored->Next(&batch); },
+              FailsWith(ErrorCode::kMismatch, fmt::format("epoch 0, sample {} (position 21)", sample_id)));
 }
 
 }  // namespace

@@ -250,6 +250,29 @@ TEST_F(ChunkRefusalTest, LabelsThatTakeNoBits) {
   ExpectRefused(WrapRecord(RecordMagic::kChunk, writer.bytes()), "536870912 labels of 0 bits and more in 0 bytes");
 }
 
+TEST_F(ChunkRefusalTest, FingerprintsThatTheSchemaHasNotAndThatItLacks) {
+  LabelCodes codes = OneLabel({3}, {1}, 0);
+  const std::string without = ChunkCodec(params_).Encode(kPlace, codes);
+  params_.view_fingerprints = true;
+  codes.view_fingerprints = {0xbeef};
+  const std::string with = ChunkCodec(params_).Encode(kPlace, codes);
+  EXPECT_EQ(with.size(), without.size() + 2);
+  EXPECT_EQ(with.substr(28, 2), "\xef\xbe");
+  EXPECT_EQ(ChunkCodec(params_).Decode(kPlace, with), codes);
+  ExpectRefused(without, "");
+  params_.view_fingerprints = false;
+  ExpectRefused(with, "");
+}
+TEST_F(ChunkRefusalTest, FewerFingerprintsThanSamples) {
+  params_.view_fingerprints = true;
+  ByteWriter writer;
+  writer.Put(uint32_t{1});
+  writer.Put(uint64_t{2});
+  writer.Put(kPlace.num_samples);
+  writer.Put(uint8_t{1});
+  ExpectRefused(WrapRecord(RecordMagic::kChunk, writer.bytes()), "truncated: 2 bytes wanted at offset 16, 1 there");
+}
+
 TEST_F(ChunkRefusalTest, ProbabilitiesThatAllVanish) {
   params_.delta = 1;
   const ChunkCodec codec(params_);

@@ -46,6 +46,11 @@ class LabelMaker {
         labels_.window_hashes.push_back(bits_());
       }
     }
+    if (params_.view_fingerprints) {
+      for (size_t i = 0; i < labels_.num_samples(); ++i) {
+        labels_.view_fingerprints.push_back(static_cast<uint16_t>(bits_() >> 16));
+      }
+    }
     return labels_;
   }
 
@@ -169,6 +174,10 @@ inline std::vector<CodecCase> CodecCases() {
        {.variable_counts = true, .zipf = true},
        CodecCase::kLearnt},
       {"wide_ids", {.num_classes = 0xffffffff, .k = 4, .delta = 0x1p-5}, {.variable_counts = true}},
+      {"view_fingerprints", {.num_classes = 10, .k = 4, .delta = 0x1p-5, .view_fingerprints = true}, {}},
+      {"window_fingerprints",
+       {.num_classes = 90, .k = 4, .delta = 0x1p-5, .windows = true, .view_fingerprints = true},
+       {.variable_counts = true}},
   };
 }
 

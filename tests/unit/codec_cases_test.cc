@@ -96,7 +96,10 @@ TEST_P(CodecCasesTest, DecodeLabelsEqualsDecodeAndDequantise) {
     if (params().windows) {
       EXPECT_EQ(at_once.window_offsets, codes.windows);
       EXPECT_EQ(at_once.window_hashes, codes.window_hashes);
+    } else {
+      EXPECT_EQ(in_turn.view_fingerprints, codes.view_fingerprints);
     }
+    EXPECT_EQ(at_once.view_fingerprints, codes.view_fingerprints);
   }
 }
 
@@ -115,6 +118,11 @@ TEST_P(CodecCasesTest, DecodeSampleEqualsDecode) {
     EXPECT_TRUE(SameLabels(expected_labels, found_labels)) << "sample " << sample;
     if (params().windows) {
       EXPECT_EQ(found.window_hashes, std::vector<uint64_t>{codes.window_hashes[sample]});
+    }
+    if (params().view_fingerprints) {
+      EXPECT_EQ(found.view_fingerprints, std::vector<uint16_t>{codes.view_fingerprints[sample]});
+    } else {
+      EXPECT_TRUE(found.view_fingerprints.empty());
     }
   }
 }
@@ -229,6 +237,8 @@ TEST_P(CodecCasesTest, StoreComesBack) {
       reader.ReadChunk(0, chunk, &whole, t);
       EXPECT_EQ(found.window_offsets, whole.window_offsets);
       EXPECT_EQ(found.window_hashes, whole.window_hashes);
+      EXPECT_EQ(found.view_fingerprints, whole.view_fingerprints);
+      EXPECT_EQ(whole.view_fingerprints, Labels(70, 3 + chunk).view_fingerprints);
     }
   }
 }

@@ -112,6 +112,7 @@ Schema FullSchema() {
   Schema schema = SmallSchema();
   schema.codec.temperatures = {1, 3};
   schema.codec.true_label = true;
+  schema.codec.view_fingerprints = true;
   schema.tables = nullptr;
   return schema;
 }
@@ -150,7 +151,8 @@ TEST(NpzExchangeTest, KeepsEveryColumnAndRoundsTheSameTwice) {
   for (const char* name : {"epoch-000000.npz", "epoch-000001.npz"}) {
     const auto first = ReadNpz(directory.File("out") + "/" + name);
     const auto second = ReadNpz(directory.File("again") + "/" + name);
-    ASSERT_EQ(first.size(), 8u);
+    ASSERT_EQ(first.size(), 9u);
+    EXPECT_EQ(first.at("view_fingerprints").descr, "<u2");
     for (const auto& [array, content] : first) {
       if (array == "ids" || array == "log_probs") continue;  // in another order of the classes
       EXPECT_EQ(content.bytes, second.at(array).bytes) << name << " " << array;

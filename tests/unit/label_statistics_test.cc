@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "column_bits.h"
@@ -86,6 +87,15 @@ TEST(LabelStatisticsTest, CountEveryLabelOfASmallStore) {
     EXPECT_EQ(histogram->edges.size(), histogram->counts.size() + 1);
   }
   EXPECT_EQ(statistics.entries.sum, static_cast<double>(entries));
+}
+
+TEST(LabelStatisticsTest, FingerprintsAreAColumnOfTwoBytesASample) {
+  const TemporaryDirectory directory;
+  Schema schema = SmallSchema();
+  schema.codec.view_fingerprints = true;
+  MakeCompleteStore(directory.File("store"), schema);
+  const LabelStatistics statistics = SampleStatistics(StoreReader(directory.File("store")), 100, 1000, {});
+  EXPECT_THAT(statistics.column_bytes, testing::Contains(std::pair<std::string, double>("view_fingerprints", 88)));
 }
 
 TEST(LabelStatisticsTest, SpreadOverAStoreThatIsLarge) {

@@ -84,6 +84,29 @@ TEST_F(MergeTest, MergedStoresMergeAgain) {
   ExpectWhole("abc", 0, 3);
 }
 
+TEST_F(MergeTest, FingerprintsOfViewsComeAlong) {
+  Schema schema = schema_;
+  schema.codec.view_fingerprints = true;
+  MakeStore(Path("a"), schema, {0, 1, 2, 3});
+  MakeStore(Path("b"), schema, {4, 5, 6, 7, 8});
+  MergeStores(Path("out"), {Path("a"), Path("b")});
+  ExtractStore(Path("part"), Path("out"), 1, 2);
+  for (const char* name : {"out", "part"}) {
+    EXPECT_TRUE(VerifyStore(Path(name), 1).sound()) << name;
+    const StoreReader reader(Path(name));
+    for (uint64_t position = 0; position < 22; ++position) {
+      LabelBatch label;
+      reader.ReadLabel(1, position, &label);
+      EXPECT_EQ(label.view_fingerprints, std::vector<uint16_t>{FingerprintOf(1, position)});
+    }
+  }
+  EXPECT_THAT(
+      [&] {
+        MergeStores(Path("mixed"), {Path("a"), Path("whole")});
+      },
+      FailsWith(ErrorCode::kMismatch, "labels.view_fingerprints: true and nothing"));
+}
+
 TEST_F(MergeTest, EqualSpansAreTakenOnce) {
   MakeStore(Path("a"), schema_, {0, 1, 2, 3});
   EXPECT_EQ(MergeStores(Path("out"), {Path("a"), Path("whole"), Path("a")}).num_linked, 9u);

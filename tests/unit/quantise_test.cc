@@ -77,6 +77,9 @@ TEST_F(QuantiseTest, RejectsColumnsThatTheStoreHasNot) {
   labels = sound;
   labels.window_hashes = {1};
   ExpectRefused(labels, "window_hashes: expected 0 values, found 1");
+  labels = sound;
+  labels.view_fingerprints = {1};
+  ExpectRefused(labels, "view_fingerprints: expected 0 values, found 1");
 }
 TEST_F(QuantiseTest, RejectsColumnsThatTheStoreLacks) {
   const auto expect_refused = [](const CodecParams& params, const std::string& text) {
@@ -88,6 +91,21 @@ TEST_F(QuantiseTest, RejectsColumnsThatTheStoreLacks) {
   expect_refused({.num_classes = 10, .k = 3, .values = Values::kFp16Logits, .delta = 0.25},
                  "logits: expected 1 values");
   expect_refused({.num_classes = 10, .k = 3, .delta = 0.25, .windows = true}, "labels of the windows: expected 1");
+  expect_refused({.num_classes = 10, .k = 3, .delta = 0.25, .view_fingerprints = true},
+                 "view_fingerprints: expected 1 values, found 0");
+}
+// A window has one, however many labels it has.
+TEST_F(QuantiseTest, CountsTheFingerprintsOfWindows) {
+  const ChunkCodec codec({.num_classes = 10, .k = 3, .delta = 0.25, .windows = true, .view_fingerprints = true});
+  LabelBatch labels = OneLabel({4}, {0}, 0);
+  labels.AppendRange(OneLabel({4}, {0}, 0), 0, 1);
+  labels.window_offsets = {0, 2};
+  labels.window_hashes = {7};
+  labels.view_fingerprints = {1, 2};
+  EXPECT_THAT([&] { codec.Quantise(labels); },
+              FailsWith(ErrorCode::kInvalidArgument, "view_fingerprints: expected 1 values, found 2"));
+  labels.view_fingerprints = {1};
+  EXPECT_EQ(codec.Quantise(labels).view_fingerprints, std::vector<uint16_t>{1});
 }
 // What is not a number of the store's format is refused, never rounded.
 TEST_F(QuantiseTest, RejectsLogitsOffTheGrid) {

@@ -42,6 +42,7 @@ std::vector<Change> BindingChanges() {
       {"labels.selection.kind", [](Schema* s) { s->selection.kind = Selection::kSample; }},
       {"labels.temperatures", [](Schema* s) { s->codec.temperatures = {3}; }},
       {"labels.true_label", [](Schema* s) { s->codec.true_label = true; }},
+      {"labels.view_fingerprints", [](Schema* s) { s->codec.view_fingerprints = true; }},
       {"labels.windows", [](Schema* s) { s->codec.windows = true; }},
       {"layout.chunk_size", [](Schema* s) { s->layout.chunk_size = 5; }},
       {"layout.num_epochs", [](Schema* s) { s->layout.num_epochs = 3; }},
@@ -81,6 +82,15 @@ TEST(SchemaTest, HasPinnedText) {
             R"("layout":{"chunk_size":4,"num_epochs":2,"num_samples":22,"span_chunks":2},)"
             R"("order":{"kind":"global","version":1},"seed":5,)"
             R"("teacher":{"digest":"def"},"views":{}})");
+}
+
+TEST(SchemaTest, NamesFingerprintsOnlyWhenThereAreAny) {
+  Schema schema = SmallSchema();
+  EXPECT_EQ(SchemaText(schema).find("view_fingerprints"), std::string::npos);
+  schema.codec.view_fingerprints = true;
+  EXPECT_NE(SchemaText(schema).find(R"("true_label":false,"view_fingerprints":true,"windows":false)"),
+            std::string::npos);
+  EXPECT_EQ(ParseSchema(SchemaText(schema), EncodeTables(schema.codec, *schema.tables)).codec, schema.codec);
 }
 
 TEST(SchemaTest, EveryBindingFieldChangesTheDigest) {
@@ -136,6 +146,7 @@ TEST(SchemaTest, RefusesWhatItDoesNotKnow) {
   expect_refused("/codec/tables", "sha256:00");
   expect_refused("/labels/selection/cap", 3);
   expect_refused("/labels/floor", 0.1);
+  expect_refused("/labels/view_fingerprints", false);
   expect_refused("/layout/shards", 2);
   expect_refused("/shuffle", true);
 }

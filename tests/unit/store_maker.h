@@ -27,13 +27,36 @@ inline Schema SmallSchema(uint32_t num_epochs = 2) {
   return schema;
 }
 
+// What the samples of a test store have beside labels; windows are of 1 to 3 tokens.
+inline uint32_t TokensOf(uint64_t position) {
+  return static_cast<uint32_t>(1 + position % 3);
+}
+inline uint64_t WindowHashOf(uint32_t epoch, uint64_t position) {
+  return (position + 1) * 0x9e3779b97f4a7c15 + epoch;
+}
+inline uint16_t FingerprintOf(uint32_t epoch, uint64_t position) {
+  return static_cast<uint16_t>(WindowHashOf(epoch, position) >> 40);
+}
+
 // The labels that every test store has in a chunk, before they are quantised.
 inline LabelBatch LabelsOfChunk(const Schema& schema, uint32_t epoch, uint64_t chunk) {
-  return RandomLabels({.num_labels = schema.layout.ChunkSamples(chunk),
-                       .num_classes = schema.codec.num_classes,
-                       .k = schema.codec.k,
-                       .variable_counts = chunk % 2 == 1,
-                       .seed = 1000 * epoch + chunk});
+  const uint64_t begin = chunk * schema.layout.chunk_size;
+  const uint64_t end = begin + schema.layout.ChunkSamples(chunk);
+  uint32_t num_tokens = 0;
+  for (uint64_t position = begin; position < end; ++position) num_tokens += TokensOf(position);
+  LabelBatch labels = RandomLabels({.num_labels = schema.codec.windows ? num_tokens : end - begin,
+                                    .num_classes = schema.codec.num_classes,
+                                    .k = schema.codec.k,
+                                    .variable_counts = chunk % 2 == 1,
+                                    .seed = 1000 * epoch + chunk});
+  for (uint64_t position = begin; position < end; ++position) {
+    if (schema.codec.windows) {
+      labels.window_offsets.push_back(labels.window_offsets.back() + TokensOf(position));
+      labels.window_hashes.push_back(WindowHashOf(epoch, position));
+    }
+    if (schema.codec.view_fingerprints) labels.view_fingerprints.push_back(FingerprintOf(epoch, position));
+  }
+  return labels;
 }
 
 // The same after the codec: what a reader must give.

@@ -199,6 +199,73 @@ TEST_F(StreamTest, RefusesAnOrderOfAnotherBuild) {
   EXPECT_THAT([&] { Stream(Open(), {}); }, FailsWith(ErrorCode::kMismatch, "version"));
 }
 
+// 22 samples of 1 to 3 labels: what samples have stays with them, wherever batches begin.
+TEST_F(StreamTest, SamplesKeepTheirWindowsAndFingerprints) {
+  for (const bool windows : {false, true}) {
+    Schema schema = schema_;
+    schema.codec.windows = windows;
+    schema.codec.view_fingerprints = true;
+    const std::string path = path_ + (windows ? "_windows" : "_views");
+    MakeCompleteStore(path, schema);
+    const auto store = std::make_shared<StoreReader>(path);
+    for (const uint32_t batch_size : {1u, 4u, 5u, 9u, 22u}) {
+      SCOPED_TRACE(fmt::format("batches of {}, windows: {}", batch_size, windows));
+      Stream stream(store, {.batch_size = batch_size, .num_epochs = 3});
+      StreamBatch batch;
+      uint64_t num_samples = 0;
+      while (stream.Next(&batch)) {
+        const size_t size = batch.sample_ids.size();
+        ASSERT_EQ(batch.labels.num_samples(), size);
+        std::vector<uint16_t> rendered;
+        LabelBatch expected;
+        for (size_t i = 0; i < size; ++i) {
+          rendered.push_back(FingerprintOf(batch.store_epoch, batch.position + i));
+          store->ReadLabel(batch.store_epoch, batch.position + i, &expected);
+        }
+        EXPECT_TRUE(SameLabels(batch.labels, expected));
+        EXPECT_EQ(batch.labels.window_offsets, expected.window_offsets);
+        EXPECT_EQ(batch.labels.window_hashes, expected.window_hashes);
+        EXPECT_EQ(batch.labels.view_fingerprints, rendered);
+        EXPECT_EQ(expected.view_fingerprints, rendered);
+        CheckViewFingerprints(batch, rendered);
+        num_samples += size;
+      }
+      EXPECT_EQ(num_samples, 66u);
+    }
+  }
+}
+
+TEST_F(StreamTest, NamesTheFirstViewThatTheTeacherDidNotSee) {
+  Schema schema = schema_;
+  schema.codec.view_fingerprints = true;
+  MakeCompleteStore(path_, schema);
+  Stream stream(Open(), {.batch_size = 5});
+  StreamBatch batch;
+  for (int i = 0; i < 2; ++i) stream.Next(&batch);
+  std::vector<uint16_t> rendered = batch.labels.view_fingerprints;
+  CheckViewFingerprints(batch, rendered);
+  rendered[4] ^= 1;
+  rendered[3] = 0xab;
+  EXPECT_THAT(
+      [&] { CheckViewFingerprints(batch, rendered); },
+      FailsWith(ErrorCode::kMismatch,
+                fmt::format("epoch 0, sample {} (position 8): the view is not the one that the teacher saw: its "
+                            "fingerprint is 0x00ab, expected {:#06x}; check that views.seed",
+                            batch.sample_ids[3], FingerprintOf(0, 8))));
+  rendered.pop_back();
+  EXPECT_THAT([&] { CheckViewFingerprints(batch, rendered); },
+              FailsWith(ErrorCode::kInvalidArgument, "4 views for a batch of 5"));
+}
+
+TEST_F(StreamTest, AStoreWithoutFingerprintsDoesNotCheckViews) {
+  MakeCompleteStore(path_, schema_);
+  Stream stream(Open(), {.batch_size = 5});
+  StreamBatch batch;
+  stream.Next(&batch);
+  EXPECT_TRUE(batch.labels.view_fingerprints.empty());
+  CheckViewFingerprints(batch, std::vector<uint16_t>(5, 1));
+}
+
 // The reading thread waits for room when the stream goes: destroying must wake it.
 TEST_F(StreamTest, DestroyingEarlyDoesNotHang) {
   MakeCompleteStore(path_, schema_);

@@ -10,6 +10,7 @@ enum class RandomPurpose : uint32_t {
   kOrder = 1,              // keys of an epoch's order
   kView = 2,               // parameters of a view
   kSelection = 3,          // which classes a sampled label lists
+  kTokenView = 16,         // which tokens of a view are replaced, and by what; a block for each position
   kSyntheticTeacher = 64,  // keys of the benchmark's generators; nothing on disk depends on it
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@
 namespace decant {
 
 struct StreamOptions {
-  uint32_t batch_size = 256;       // labels of a batch; the last one of an epoch may be short
+  uint32_t batch_size = 256;       // samples of a batch; the last one of an epoch may be short
   uint32_t num_epochs = 1;         // training epochs; training epoch e reads store epoch e mod the store's epochs
   uint32_t chunks_read_ahead = 8;  // decoded chunks that wait, at most
 };
@@ -28,8 +29,12 @@ struct StreamBatch {
   uint32_t store_epoch = 0;
   uint64_t position = 0;             // of the first label
   std::vector<uint64_t> sample_ids;  // [size]
-  LabelBatch labels;                 // [size]
+  LabelBatch labels;                 // of `size` samples
 };
+
+// Compares what was drawn for the views that a student renders, [size], with what the store says of those that the
+// teacher saw; a store without fingerprints says nothing. kMismatch, naming the first view that differs.
+void CheckViewFingerprints(const StreamBatch& batch, std::span<const uint16_t> rendered);
 
 // The labels of a store in the order of their positions, epoch after epoch, read ahead and decoded by a thread of its
 // own. Not thread-safe.

@@ -44,7 +44,8 @@ struct TargetOptions {
   uint32_t batch_size = 64;
 };
 
-// The labels of a store. `views` must render the store's views of the store's dataset.
+// The labels of a store. `views` must render the store's views of the store's dataset: where the store has the
+// fingerprints of what the teacher saw, a batch of other views is kMismatch.
 std::unique_ptr<Targets> MakeStoredTargets(std::shared_ptr<const StoreReader> store, const ViewRenderer& views,
                                            const TargetOptions& options);
 

@@ -24,9 +24,10 @@ struct CodecParams {
   double max_delta = 0;  // 0: every step is delta
   // Ascending. Log-probabilities are stored at the first; each further one costs a tail mass.
   std::vector<double> temperatures = {1};
-  bool true_label = false;    // the log-probability of the sample's true class
-  bool record_order = false;  // kFp16Probs: the order of equal entries, and 32 bits of each record besides
-  bool windows = false;       // a sample is a window of tokens, with a label for each token position
+  bool true_label = false;         // the log-probability of the sample's true class
+  bool record_order = false;       // kFp16Probs: the order of equal entries, and 32 bits of each record besides
+  bool windows = false;            // a sample is a window of tokens, with a label for each token position
+  bool view_fingerprints = false;  // 16 bits of what was drawn for each sample's view
 
   bool graded() const { return max_delta > delta; }
   bool logits() const { return values == Values::kBf16Logits || values == Values::kFp16Logits; }

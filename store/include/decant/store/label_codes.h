@@ -27,6 +27,7 @@ struct LabelCodes {
   std::vector<uint32_t> tie_ranks;      // [num_entries] rank in the imported record among the entries of equal value
   std::vector<uint32_t> windows;        // [num_windows + 1] the first label of each window of tokens, and the end
   std::vector<uint64_t> window_hashes;  // [num_windows] of the window's token ids
+  std::vector<uint16_t> view_fingerprints;  // [num_windows, or size() without windows] of what the teacher saw
 
   size_t size() const { return offsets.size() - 1; }
   // Keeps the memory.

@@ -25,9 +25,12 @@ struct LabelBatch {
   std::vector<float> log_sum_exp;              // [size()] of all the teacher's logits
   std::vector<uint32_t> window_offsets = {0};  // [num_windows + 1] the first label of each window of tokens
   std::vector<uint64_t> window_hashes;         // [num_windows] of the window's token ids
+  std::vector<uint16_t> view_fingerprints;     // [num_samples()] of what the teacher saw
 
   size_t size() const { return tail_mass.size(); }
   size_t num_entries() const { return ids.size(); }
+  // The windows, or the labels where there are none.
+  size_t num_samples() const { return window_offsets.size() > 1 ? window_offsets.size() - 1 : size(); }
   // The entries of label i, as ids and as log-probabilities.
   std::span<const uint32_t> LabelIds(size_t i) const {
     return std::span(ids).subspan(offsets[i], offsets[i + 1] - offsets[i]);
@@ -42,8 +45,10 @@ struct LabelBatch {
   void Reserve(size_t num_labels, size_t num_more_entries);
   // `label_ids` and `label_log_probs` have equal length.
   void Append(std::span<const uint32_t> label_ids, std::span<const float> label_log_probs, float tail);
-  // Appends the labels [begin, end) of `other`, without their windows.
+  // Appends the labels [begin, end) of `other`, without their windows and what goes with windows.
   void AppendRange(const LabelBatch& other, size_t begin, size_t end);
+  // Appends the samples [begin, end) of `other`: labels, or windows and theirs.
+  void AppendSamples(const LabelBatch& other, size_t begin, size_t end);
   // Rearranges each label's entries; of equally likely classes the smaller id comes first.
   void SortEntries(EntryOrder order);
 };
