@@ -133,6 +133,7 @@ unsigned DecodeJpeg(std::string_view bytes, std::string_view what, const DecodeO
   if (info->num_components != 1 && info->num_components != 3 && info->num_components != 4) {
     Fail(ErrorCode::kDataLoss, "{}: a JPEG of {} components; expected 1, 3 or 4", what, info->num_components);
   }
+  const unsigned orientation = OrientationOf(*info);  // finishing drops the markers
   info->out_color_space = ColourSpaceToRead(*info);
   info->scale_num = 1;
   info->scale_denom = ScaleOf(*info, options.min_side);
@@ -155,7 +156,7 @@ unsigned DecodeJpeg(std::string_view bytes, std::string_view what, const DecodeO
     }
     jpeg_finish_decompress(info);
   });
-  return OrientationOf(*info);
+  return orientation;
 }
 
 }  // namespace decant
