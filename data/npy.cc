@@ -98,34 +98,40 @@ template std::vector<uint64_t> NumbersOf(const NpyArray&, std::string_view);
 template std::vector<float> NumbersOf(const NpyArray&, std::string_view);
 template std::vector<double> NumbersOf(const NpyArray&, std::string_view);
 
-NpyArray ParseNpy(std::string_view content, std::string_view what) {
+NpyHeader ParseNpyHeader(std::string_view content, std::string_view what) {
   ByteReader reader(content, what);
   if (reader.GetBytes(6) != "\x93NUMPY") Fail(ErrorCode::kDataLoss, "{}: not a NumPy array", what);
   const auto major = reader.Get<uint8_t>();
   reader.Get<uint8_t>();
   if (major < 1 || major > 3) Fail(ErrorCode::kDataLoss, "{}: NumPy array format {}: 1 to 3 are known", what, major);
   const uint32_t header_size = major == 1 ? reader.Get<uint16_t>() : reader.Get<uint32_t>();
-  const std::string_view header = reader.GetBytes(header_size);
+  const std::string_view text = reader.GetBytes(header_size);
 
-  NpyArray array;
-  const std::string_view descr = Field(header, "'descr': '", what);
-  array.descr = descr.substr(0, descr.find('\''));
-  if (!Field(header, "'fortran_order': ", what).starts_with("False")) {
+  NpyHeader header;
+  const std::string_view descr = Field(text, "'descr': '", what);
+  header.descr = descr.substr(0, descr.find('\''));
+  if (!Field(text, "'fortran_order': ", what).starts_with("False")) {
     Fail(ErrorCode::kInvalidArgument, "{}: the array is in Fortran order; save np.ascontiguousarray(it)", what);
   }
-  array.shape = ParseShape(Field(header, "'shape': ", what), what);
-  uint64_t expected = ElementBytes(array.descr, what);
-  for (const uint64_t size : array.shape) {
-    if (size != 0 && expected > std::numeric_limits<uint64_t>::max() / size) {
+  header.shape = ParseShape(Field(text, "'shape': ", what), what);
+  header.num_bytes = ElementBytes(header.descr, what);
+  for (const uint64_t size : header.shape) {
+    if (size != 0 && header.num_bytes > std::numeric_limits<uint64_t>::max() / size) {
       Fail(ErrorCode::kDataLoss, "{}: impossible shape in the array's header", what);
     }
-    expected *= size;
+    header.num_bytes *= size;
   }
-  if (reader.remaining() != expected) {
-    Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of elements, found {}", what, expected, reader.remaining());
+  header.offset = content.size() - reader.remaining();
+  return header;
+}
+
+NpyArray ParseNpy(std::string_view content, std::string_view what) {
+  NpyHeader header = ParseNpyHeader(content, what);
+  content.remove_prefix(header.offset);
+  if (content.size() != header.num_bytes) {
+    Fail(ErrorCode::kDataLoss, "{}: expected {} bytes of elements, found {}", what, header.num_bytes, content.size());
   }
-  array.bytes = reader.GetBytes(expected);
-  return array;
+  return {.descr = std::move(header.descr), .shape = std::move(header.shape), .bytes = std::string(content)};
 }
 
 std::map<std::string, NpyArray> ReadNpz(const std::string& path) {

@@ -1,5 +1,7 @@
 # Unit tests: pure code, and small stores in temporary directories. All of them together take seconds.
 find_package(LibArchive REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
 
 decant_test(base_test LABEL unit LINKS decant::base)
 decant_test(file_hash_test LABEL unit LINKS decant::base)
@@ -69,3 +71,16 @@ decant_test(exchange_test LABEL unit LINKS decant::exchange LibArchive::LibArchi
 target_include_directories(exchange_test PRIVATE ${PROJECT_SOURCE_DIR}/exchange)
 decant_test(label_statistics_test LABEL unit LINKS decant::store)
 target_include_directories(label_statistics_test PRIVATE ${PROJECT_SOURCE_DIR}/store)
+
+# Images and tokens from files. The images are written by libjpeg and libpng, the tars by libarchive.
+decant_test(decode_image_test LABEL unit LINKS decant::data JPEG::JPEG PNG::PNG)
+decant_test(sample_index_test LABEL unit LINKS decant::data)
+target_include_directories(sample_index_test PRIVATE ${PROJECT_SOURCE_DIR}/data)
+foreach(test folder_source_test tar_source_test npy_source_test token_source_test)
+  decant_test(${test} LABEL unit LINKS decant::data LibArchive::LibArchive JPEG::JPEG PNG::PNG)
+endforeach()
+add_executable(print_pixels ${PROJECT_SOURCE_DIR}/tests/tools/print_pixels.cc)
+target_link_libraries(print_pixels PRIVATE decant::data decant_flags)
+add_test(NAME compare_with_pillow
+  COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_with_pillow.py $<TARGET_FILE:print_pixels>)
+set_tests_properties(compare_with_pillow PROPERTIES LABELS unit)

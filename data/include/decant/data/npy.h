@@ -20,6 +20,17 @@ struct NpyArray {
 template <typename T>
 std::vector<T> NumbersOf(const NpyArray& array, std::string_view what);
 
+// What a `.npy` file says of its array before the elements.
+struct NpyHeader {
+  std::string descr;
+  std::vector<uint64_t> shape;
+  uint64_t offset = 0;     // of the elements in the file
+  uint64_t num_bytes = 0;  // of all elements
+};
+
+// Reads the header off the beginning of a `.npy` file. kDataLoss, with `what`, for anything that is not one.
+NpyHeader ParseNpyHeader(std::string_view content, std::string_view what);
+
 // Reads a `.npy` file's content (format versions 1 to 3). kDataLoss, with `what`, for anything that is not one.
 NpyArray ParseNpy(std::string_view content, std::string_view what);
 
