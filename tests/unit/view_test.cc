@@ -11,7 +11,7 @@
 namespace decant {
 namespace {
 
-constexpr ViewSpec kSpec = {
+const ViewSpec kSpec = {
     .shift = 0.125, .rotate = 30, .shear = 0.25, .zoom = 0.5, .brightness = 0.75, .mixup = 0.5, .mixup_alpha = 1};
 
 // Smallest and largest of what `value` gives over many views.
@@ -146,8 +146,10 @@ TEST(ViewIdentityTest, RejectsWhatThisBuildDoesNotHave) {
     EXPECT_THAT([&] { ViewSpecFromIdentity(identity); }, FailsWith(ErrorCode::kMismatch, identity.dump()));
   };
   nlohmann::json identity = ViewIdentity(kSpec);
-  identity["version"] = 2;
-  expect_refused(identity);
+  for (const int version : {1, 3}) {
+    identity["version"] = version;
+    expect_refused(identity);
+  }
   identity = ViewIdentity(kSpec);
   identity["solarize"] = 0.5;
   expect_refused(identity);
