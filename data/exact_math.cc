@@ -26,11 +26,11 @@ double ExactExp(double x) {
 
 double ExactLog(double x) {
   int exponent = 0;
-  const double mantissa = std::frexp(x, &exponent);
+  const double mantissa = 2 * std::frexp(x, &exponent);  // in [1, 2)
   const double z = (mantissa - 1) / (mantissa + 1);
   double sum = 0;
   for (int i = 19; i >= 0; --i) sum = sum * (z * z) + 1.0 / (2 * i + 1);
-  return 2 * z * sum + exponent * kLn2;
+  return 2 * z * sum + (exponent - 1) * kLn2;
 }
 
 double ExactSin(double x) {
