@@ -28,7 +28,7 @@ def smooth_image(rng, height, width, channels):
     y, x = np.mgrid[0:height, 0:width]
     planes = []
     for _ in range(channels):
-        wave = sum(rng.uniform(10, 60) * np.sin(x * rng.uniform(0.01, 0.5) + y * rng.uniform(0.01, 0.5) + rng.uniform(0, 6))
+        wave = sum(rng.uniform(10, 60) * np.sin(x * rng.uniform(0.01, 0.5) + y * rng.uniform(0.01, 0.5))
                    for _ in range(3))
         edge = 80 * ((x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)) > 0)
         noise = np.array([rng.gauss(0, 8) for _ in range(64)])[(x * 7 + y * 13) % 64]
@@ -95,7 +95,7 @@ def augment(image, op, magnitude, negative, fill):
 def random_box(rng, width, height):
     if rng.random() < 0.2:
         return (0.0, 0.0, float(width), float(height))
-    xs, ys = sorted([rng.uniform(0, width), rng.uniform(0, width)]), sorted([rng.uniform(0, height), rng.uniform(0, height)])
+    xs, ys = (sorted([rng.uniform(0, size), rng.uniform(0, size)]) for size in (width, height))
     if rng.random() < 0.3:
         xs, ys = [math.floor(xs[0]), math.ceil(xs[1])], [math.floor(ys[0]), math.ceil(ys[1])]
     if xs[1] - xs[0] < 0.01 or ys[1] - ys[0] < 0.01:
