@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -20,7 +21,9 @@ struct Path {
 };
 struct Key {
   std::string name;
-  std::variant<std::string*, Path, bool*, double*, uint32_t*, uint64_t*, std::vector<double>*> target;
+  std::variant<std::string*, Path, bool*, double*, uint32_t*, uint64_t*, std::vector<double>*, std::array<uint32_t, 2>*,
+               std::array<uint32_t, 3>*>
+      target;
 };
 
 std::vector<Key> KeysOf(Job* job) {
@@ -30,13 +33,41 @@ std::vector<Key> KeysOf(Job* job) {
       {"data.test_split", &job->data.test_split},
       {"views.order", &job->views.order},
       {"views.seed", &job->views.seed},
+      {"views.epochs_per_order", &job->views.epochs_per_order},
+      {"views.size", &job->views.size},
+      {"views.crop", &job->views.crop},
+      {"views.crop_share", &job->views.crop_share},
+      {"views.scale_min", &job->views.scale_min},
+      {"views.scale_max", &job->views.scale_max},
+      {"views.ratio_min", &job->views.ratio_min},
+      {"views.ratio_max", &job->views.ratio_max},
+      {"views.interpolation", &job->views.interpolation},
+      {"views.flip", &job->views.flip},
       {"views.shift", &job->views.shift},
       {"views.rotate", &job->views.rotate},
       {"views.shear", &job->views.shear},
       {"views.zoom", &job->views.zoom},
+      {"views.rand_augment_ops", &job->views.rand_augment_ops},
+      {"views.rand_augment_magnitude", &job->views.rand_augment_magnitude},
+      {"views.jitter_brightness", &job->views.jitter_brightness},
+      {"views.jitter_contrast", &job->views.jitter_contrast},
+      {"views.jitter_saturation", &job->views.jitter_saturation},
+      {"views.jitter_hue", &job->views.jitter_hue},
+      {"views.grey", &job->views.grey},
+      {"views.blur", &job->views.blur},
+      {"views.blur_sigma_min", &job->views.blur_sigma_min},
+      {"views.blur_sigma_max", &job->views.blur_sigma_max},
+      {"views.erase", &job->views.erase},
+      {"views.erase_scale_min", &job->views.erase_scale_min},
+      {"views.erase_scale_max", &job->views.erase_scale_max},
+      {"views.erase_ratio_min", &job->views.erase_ratio_min},
+      {"views.erase_ratio_max", &job->views.erase_ratio_max},
       {"views.brightness", &job->views.brightness},
       {"views.mixup", &job->views.mixup},
       {"views.mixup_alpha", &job->views.mixup_alpha},
+      {"views.cutmix", &job->views.cutmix},
+      {"views.cutmix_alpha", &job->views.cutmix_alpha},
+      {"views.fill", &job->views.fill},
       {"teacher.path", Path{&job->teacher.path}},
       {"teacher.class_names", Path{&job->teacher.class_names}},
       {"teacher.tokenizer", Path{&job->teacher.tokenizer}},
@@ -156,6 +187,15 @@ class Assign {
       target->push_back(ToNumber(node_, where_, key_));
     }
     if (target->empty()) FailType(where_, key_, "at least one number");
+  }
+  // One number stands for all of them.
+  template <size_t kNum>
+  void operator()(std::array<uint32_t, kNum>* target) const {
+    const toml::array* array = node_.as_array();
+    if (array && array->size() != kNum) {
+      FailType(where_, key_, fmt::format("one whole number, or {} in a list", kNum).c_str());
+    }
+    for (size_t i = 0; i < kNum; ++i) (*target)[i] = ToInteger<uint32_t>(array ? (*array)[i] : node_, where_, key_);
   }
 
  private:

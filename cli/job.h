@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "decant/consumer/trainer.h"
+#include "decant/data/order.h"
 #include "decant/data/view.h"
 #include "decant/models/network_spec.h"
 #include "decant/producer/label_pipeline.h"
@@ -23,7 +24,10 @@ struct Job {
   } data;
   struct Views : ViewSpec {
     std::string order = "global";
+    uint32_t epochs_per_order = 1;
     uint64_t seed = 0;
+
+    OrderSpec order_spec() const { return {ParseOrderKind(order), epochs_per_order}; }
   } views;
   struct LabelledTeacher : TeacherOptions {
     std::string class_names;  // a file with the classes' names

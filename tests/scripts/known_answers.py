@@ -7,15 +7,18 @@ are read out of the page, so that a number that is changed there makes the check
 usage: known_answers.py [PAGE]        exit 0: all agree, 1: some differ, 2: the page cannot be read
 """
 import hashlib
+import itertools
 import math
 import os
 import re
+import struct
 import sys
 from collections import namedtuple
 
 MASK32 = (1 << 32) - 1
 MASK64 = (1 << 64) - 1
-PURPOSES = {"order": 1, "view": 2}
+PURPOSES = {"order": 1, "view": 2, "crop": 4, "flip": 5, "augment": 6, "jitter": 7, "grey": 8, "blur": 9, "erase": 10,
+            "cutmix": 11, "external": 12}
 
 
 # --- Philox4x32-10 and streams --------------------------------------------------------------------------------------
@@ -142,6 +145,211 @@ def draw_view(spec, seed, epoch, sample_id):
     mixed = stream.uniform() < spec.mixup
     own_share = fixed_point(stream.beta(spec.mixup_alpha)) if mixed else 65536
     return View(shift_x, shift_y, half_tan, shear, scale, brightness, mixed, own_share)
+
+
+ONE = 1 << 24
+
+# Keys of a spec and their defaults.
+DEFAULTS = dict(
+    size="0x0", crop="none", crop_share=0.875, scale_min=0.08, scale_max=1, ratio_min=3 / 4, ratio_max=4 / 3, flip=0,
+    shift=0, rotate=0, shear=0, zoom=0, rand_augment_ops=0, rand_augment_magnitude=9, jitter_brightness=0, jitter_contrast=0,
+    jitter_saturation=0, jitter_hue=0, grey=0, blur=0, blur_sigma_min=0.1, blur_sigma_max=2, erase=0,
+    erase_scale_min=0.02, erase_scale_max=0.33, erase_ratio_min=0.3, erase_ratio_max=3.3, brightness=0, mixup=0, mixup_alpha=1, cutmix=0,
+    cutmix_alpha=1)
+FullSpec = namedtuple("FullSpec", DEFAULTS)
+Operations = namedtuple("Operations", "flip augment order factors hue grey sigma erased")
+Mixing = namedtuple("Mixing", "kind own_share box")
+NOTHING = (0, 0, 0, 0)
+
+
+def exact_exp(x):
+    y, total = x / 1024, 1.0
+    for i in range(8, 0, -1):
+        total = 1 + y * total / i
+    for _ in range(10):
+        total *= total
+    return total
+
+
+def exact_log(x):
+    mantissa, exponent = math.frexp(x)
+    mantissa, exponent = 2 * mantissa, exponent - 1
+    z, total = (mantissa - 1) / (mantissa + 1), 0.0
+    for i in range(19, -1, -1):
+        total = total * (z * z) + 1 / (2 * i + 1)
+    return 2 * z * total + exponent * float.fromhex("0x1.62e42fefa39efp-1")
+
+
+def series(x, first):
+    total = 1.0
+    for i in range(first + 18, first - 1, -2):
+        total = 1 - x * x * total / (i * (i + 1))
+    return total
+
+
+FUNCTIONS = {"exp": exact_exp, "log": exact_log, "sin": lambda x: x * series(x, 2), "cos": lambda x: series(x, 1)}
+
+
+def share_of_axis(value):
+    return max(math.floor(value * ONE + 0.5), 1)
+
+
+def place_box(stream, width, height):
+    width, height = share_of_axis(width), share_of_axis(height)
+    left = math.floor(stream.uniform() * (ONE - width + 1))
+    top = math.floor(stream.uniform() * (ONE - height + 1))
+    return left, top, width, height
+
+
+def centre_box(width, height):
+    width, height = share_of_axis(width), share_of_axis(height)
+    return (ONE - width) // 2, (ONE - height) // 2, width, height
+
+
+def draw_ratio(stream, low, high):
+    return exact_exp(stream.uniform(exact_log(low), exact_log(high)))
+
+
+def draw_crop(spec, seed, epoch, sample_id, image, views):
+    """left, top, width, height; `image` and `views` are height, width."""
+    image_ratio = image[1] / image[0]
+    if spec.crop == "center":
+        size = [int(side) for side in spec.size.split("x")]
+        height, width = size if size[0] else views
+        ratio = width / height / image_ratio
+        return centre_box(min(ratio, 1) * spec.crop_share, min(1 / ratio, 1) * spec.crop_share)
+    if spec.crop != "random":
+        return 0, 0, ONE, ONE
+    stream = Stream(seed, PURPOSES["crop"], epoch, sample_id)
+    for _ in range(10):
+        area = stream.uniform(spec.scale_min, spec.scale_max)
+        ratio = draw_ratio(stream, spec.ratio_min, spec.ratio_max) / image_ratio
+        width, height = math.sqrt(area * ratio), math.sqrt(area / ratio)
+        if width <= 1 and height <= 1:
+            return place_box(stream, width, height)
+    if image_ratio < spec.ratio_min:
+        return centre_box(1, image_ratio / spec.ratio_min)
+    if image_ratio > spec.ratio_max:
+        return centre_box(spec.ratio_max / image_ratio, 1)
+    return 0, 0, ONE, ONE
+
+
+def draw_operations(spec, seed, epoch, sample_id):
+    def stream(purpose):
+        return Stream(seed, PURPOSES[purpose], epoch, sample_id)
+
+    flip = stream("flip").uniform() < spec.flip
+    source, augment = stream("augment"), []
+    for _ in range(int(spec.rand_augment_ops)):
+        number_of_op = math.floor(source.uniform() * 14)
+        augment.append((number_of_op, int(spec.rand_augment_magnitude), source.uniform() < 0.5))
+    ranges = spec.jitter_brightness, spec.jitter_contrast, spec.jitter_saturation
+    order, factors, hue = (0, 1, 2, 3), (65536,) * 3, 0
+    if any(ranges) or spec.jitter_hue:
+        source = stream("jitter")
+        order = list(itertools.permutations(range(4)))[math.floor(source.uniform() * 24)]
+        factors = tuple(fixed_point(source.uniform(1 - x, 1 + x)) for x in ranges)
+        hue = math.trunc(source.uniform(-spec.jitter_hue, spec.jitter_hue) * 255)
+    grey = stream("grey").uniform() < spec.grey
+    source, sigma = stream("blur"), 0
+    if source.uniform() < spec.blur:
+        sigma = fixed_point(source.uniform(spec.blur_sigma_min, spec.blur_sigma_max))
+    return Operations(flip, augment, order, factors, hue, grey, sigma, draw_erased(spec, stream("erase")))
+
+
+def draw_erased(spec, stream):
+    if not stream.uniform() < spec.erase:
+        return NOTHING
+    for _ in range(10):
+        area = stream.uniform(spec.erase_scale_min, spec.erase_scale_max)
+        ratio = draw_ratio(stream, spec.erase_ratio_min, spec.erase_ratio_max)
+        width, height = math.sqrt(area / ratio), math.sqrt(area * ratio)
+        if width < 1 and height < 1:
+            return place_box(stream, width, height)
+    return NOTHING
+
+
+def draw_mixing(spec, seed, epoch, sample_id):
+    stream = Stream(seed, PURPOSES["view"], epoch, sample_id)
+    for _ in range(6):
+        stream.bits()
+    which = stream.uniform()
+    if which < spec.mixup:
+        return Mixing("mixup", fixed_point(stream.beta(spec.mixup_alpha)), NOTHING)
+    if not which < spec.mixup + spec.cutmix:
+        return Mixing("none", 65536, NOTHING)
+    stream = Stream(seed, PURPOSES["cutmix"], epoch, sample_id)
+    centre = math.floor(stream.uniform() * ONE), math.floor(stream.uniform() * ONE)
+    half = math.floor(math.sqrt(1 - fixed_point(stream.beta(spec.cutmix_alpha)) / 65536) * (ONE // 2))
+    (left, right), (top, bottom) = ([min(max(edge, 0), ONE) for edge in (c - half, c + half)] for c in centre)
+    width, height = right - left, bottom - top
+    return Mixing("cutmix", 65536 - (width * height + (1 << 31) >> 32), (left, top, width, height))
+
+
+def resize_axis(line, low, high, num, name):
+    """Resamples [low, high) of a list of pixels to `num` of them, as Pillow does."""
+    def weight(x):
+        x = abs(x)
+        if name == "bilinear":
+            return max(1 - x, 0)
+        if x < 1:
+            return ((-0.5 + 2) * x - (-0.5 + 3)) * x * x + 1
+        return (((x - 5) * x + 8) * x - 4) * -0.5 if x < 2 else 0
+
+    scale = (high - low) / num
+    stretch = max(scale, 1)
+    support = {"bilinear": 1, "bicubic": 2}[name] * stretch
+    out = []
+    for i in range(num):
+        centre = low + (i + 0.5) * scale
+        first = math.floor(max(centre - support + 0.5, 0))
+        last = min(math.floor(centre + support + 0.5), len(line))
+        weights = [weight((j - centre + 0.5) * (1 / stretch)) for j in range(first, last)]
+        total = 0.0
+        for value in weights:
+            total += value
+        total_pixel = 1 << 21
+        for j, value in enumerate(weights):
+            value = value / total * (1 << 22)
+            total_pixel += line[first + j] * math.trunc(value - 0.5 if value < 0 else value + 0.5)
+        out.append(min(max(total_pixel >> 22, 0), 255))
+    return out
+
+
+def resize(pixels, shape, box, name, height, width):
+    left, top, right, bottom = box
+    planes = []
+    for c in range(shape[2]):
+        plane = [[pixels[(y * shape[1] + x) * shape[2] + c] for x in range(shape[1])] for y in range(shape[0])]
+        plane = [resize_axis(row, left, right, width, name) for row in plane]
+        columns = [resize_axis([row[x] for row in plane], top, bottom, height, name) for x in range(width)]
+        planes.append(columns)
+    return [plane[x][y] for y in range(height) for x in range(width) for plane in planes]
+
+
+def fingerprint_part(spec, seed, epoch, sample_id, image):
+    view = draw_view(spec, seed, epoch, sample_id)
+    ops = draw_operations(spec, seed, epoch, sample_id)
+    crop = draw_crop(spec, seed, epoch, sample_id, image[:2], (224, 224))
+    part = struct.pack("<Q3I4I", sample_id, *image, *crop)
+    part += struct.pack("<5i", *map(fixed_point, (view.shift_x, view.shift_y, view.half_tan, view.shear, view.scale)))
+    part += struct.pack("<4IiI4I", view.brightness, *ops.factors, ops.hue, ops.sigma, *ops.erased)
+    part += bytes([*ops.order, ops.flip, ops.grey, len(ops.augment), 0])
+    for step in ops.augment:
+        part += bytes(step)
+    return part.ljust(128, b"\0")
+
+
+def fingerprint(spec, seed, epoch, order, position, own, partner):
+    sample_id, neighbour = order.sample_at(position), partner_position(position, order.num_samples)
+    mixing = draw_mixing(spec, seed, epoch, sample_id)
+    data = fingerprint_part(spec, seed, epoch, sample_id, own)
+    if mixing.kind != "none" and neighbour is not None:
+        kind = ("none", "mixup", "cutmix").index(mixing.kind)
+        data += struct.pack("<II4I", kind, mixing.own_share, *mixing.box).ljust(32, b"\0")
+        data += fingerprint_part(spec, seed, epoch, order.sample_at(neighbour), partner)
+    # The low 64 bits of the XXH3-128 of long inputs are their XXH3-64.
+    return min(int(xxh3_128(data.ljust(288, b"\0"))[16:], 16) & 0xFFFF, 0xFFFE)
 
 
 def partner_position(position, num_samples):
@@ -303,6 +511,23 @@ def close(a, b):
 
 def spec_of(row):
     return Spec(*map(number, row["spec"].split()))
+
+
+SPECS = {}  # of the table `specs`
+
+
+def full_spec(cell):
+    keys = dict(DEFAULTS)
+    for pair in SPECS.get(cell, cell).split():
+        name, value = pair.split("=")
+        if name not in keys:
+            raise ValueError(f"no key {name}")
+        keys[name] = value if isinstance(DEFAULTS[name], str) else number(value)
+    return FullSpec(**keys)
+
+
+def place_of(row):
+    return integer(row["seed"]), integer(row["epoch"]), integer(row["sample"])
 
 
 # Each check yields (expected, found) of a row; equal means agreed.
@@ -489,8 +714,65 @@ def check_tokens(row):
         token for i, token in enumerate(inputs) if i not in positions]
 
 
-CHECKS = {"tokens": check_tokens, "philox": check_philox, "draws": check_draws, "beta": check_beta, "keys": check_keys, "round": check_round,
-          "permutation": check_permutation, "positions": check_positions, "views": check_views,
+def check_functions(row):
+    yield number(row["value"]), FUNCTIONS[row["function"]](number(row["x"]))
+
+
+def check_crops(row):
+    box = draw_crop(full_spec(row["spec"]), *place_of(row), integers(row["image H W"]), integers(row["views h w"]))
+    yield integers(row["left top width height"]), list(box)
+
+
+def check_resized(row):
+    shape, box = integers(row["shape"]), [number(edge) for edge in row["box"].split()]
+    pixels = resize(pattern(integer(row["sample"]), shape), shape, box, row["filter"], *integers(row["size h w"]))
+    yield integers(row["pixels"]), pixels
+
+
+def check_specs(row):
+    SPECS[row["name"]] = row["keys"]
+    yield row["keys"] != "", full_spec(row["name"]) != full_spec("")
+
+
+def check_operations(row):
+    found = draw_operations(full_spec(row["spec"]), *place_of(row))
+    augment = ", ".join(f"{op} {magnitude} {'-' if negative else '+'}" for op, magnitude, negative in found.augment)
+    yield row["augment: number magnitude sign"], augment or "none"
+    yield row["flip"] == "yes", found.flip
+    yield integers(row["jitter order"]), list(found.order)
+    yield integers(row["brightness contrast saturation"]), list(found.factors)
+    yield integer(row["hue"]), found.hue
+    yield row["grey"] == "yes", found.grey
+    yield integer(row["sigma x 2^16"]), found.sigma
+    yield integers(row["erased left top width height"]), list(found.erased)
+
+
+def check_mixing(row):
+    found = draw_mixing(full_spec(row["spec"]), *place_of(row))
+    yield row["kind"], found.kind
+    yield integer(row["own_share x 2^16"]), found.own_share
+    yield integers(row["box left top width height"]), list(found.box)
+
+
+def check_fingerprints(row):
+    seed, epoch = integer(row["seed"]), integer(row["epoch"])
+    order = Order(seed, epoch, integer(row["n"]))
+    found = fingerprint(full_spec(row["spec"]), seed, epoch, order, integer(row["position"]),
+                        integers(row["own shape"]), integers(row["partner shape"]))
+    yield hex(integer(row["fingerprint"])), hex(found)
+
+
+def check_external(row):
+    seed, epoch, sample_id = place_of(row)
+    block = philox_block(seed, PURPOSES["external"], epoch, sample_id, 0)
+    yield hex(integer(row["key"])), hex(block[0] | block[1] << 32)
+
+
+CHECKS = {"tokens": check_tokens, "specs": check_specs, "functions": check_functions, "crops": check_crops, "resized": check_resized,
+          "operations": check_operations, "mixing": check_mixing, "fingerprints": check_fingerprints,
+          "external": check_external, "philox": check_philox, "draws": check_draws, "beta": check_beta,
+          "keys": check_keys, "round": check_round, "permutation": check_permutation, "positions": check_positions,
+          "views": check_views,
           "partners": check_partners, "pixels": check_pixels, "epochs": check_epochs}
 
 

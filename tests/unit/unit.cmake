@@ -33,6 +33,12 @@ decant_test(follow_test LABEL unit LINKS decant::store)
 decant_test(order_test LABEL unit LINKS decant::data)
 decant_test(view_test LABEL unit LINKS decant::data)
 decant_test(view_renderer_test LABEL unit LINKS decant::data)
+foreach(test image_ops_test resize_test view_operations_test)
+  decant_test(${test} LABEL unit LINKS decant::data)
+  target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR}/data)
+endforeach()
+decant_test(external_view_test LABEL unit LINKS decant::data)
+decant_test(fingerprint_test LABEL unit LINKS decant::data)
 decant_test(token_view_test LABEL unit LINKS decant::data)
 decant_test(npy_test LABEL unit LINKS decant::data LibArchive::LibArchive)
 target_include_directories(npy_test PRIVATE ${PROJECT_SOURCE_DIR}/data)
@@ -72,6 +78,13 @@ target_include_directories(exchange_test PRIVATE ${PROJECT_SOURCE_DIR}/exchange)
 decant_test(label_statistics_test LABEL unit LINKS decant::store)
 target_include_directories(label_statistics_test PRIVATE ${PROJECT_SOURCE_DIR}/store)
 
+# Image operations against Pillow's.
+add_executable(image_ops ${PROJECT_SOURCE_DIR}/tests/tools/image_ops.cc)
+target_link_libraries(image_ops PRIVATE decant::data decant_flags)
+target_include_directories(image_ops PRIVATE ${PROJECT_SOURCE_DIR}/data)
+add_test(NAME compare_views_with_pillow
+  COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_views_with_pillow.py $<TARGET_FILE:image_ops>)
+set_tests_properties(compare_views_with_pillow PROPERTIES LABELS unit TIMEOUT 120)
 # Images and tokens from files. The images are written by libjpeg and libpng, the tars by libarchive.
 decant_test(decode_image_test LABEL unit LINKS decant::data JPEG::JPEG PNG::PNG)
 decant_test(sample_index_test LABEL unit LINKS decant::data)
@@ -81,6 +94,6 @@ foreach(test folder_source_test tar_source_test npy_source_test token_source_tes
 endforeach()
 add_executable(print_pixels ${PROJECT_SOURCE_DIR}/tests/tools/print_pixels.cc)
 target_link_libraries(print_pixels PRIVATE decant::data decant_flags)
-add_test(NAME compare_with_pillow
-  COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_with_pillow.py $<TARGET_FILE:print_pixels>)
-set_tests_properties(compare_with_pillow PROPERTIES LABELS unit)
+add_test(NAME compare_decoding_with_pillow
+  COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_decoding_with_pillow.py $<TARGET_FILE:print_pixels>)
+set_tests_properties(compare_decoding_with_pillow PROPERTIES LABELS unit)

@@ -11,7 +11,7 @@
 namespace decant {
 namespace {
 
-constexpr ViewSpec kSpec = {
+const ViewSpec kSpec = {
     .shift = 0.125, .rotate = 30, .shear = 0.25, .zoom = 0.5, .brightness = 0.75, .mixup = 0.5, .mixup_alpha = 1};
 
 // Smallest and largest of what `value` gives over many views.
@@ -115,7 +115,9 @@ TEST(ViewSpecTest, AcceptsItsBounds) {
   ViewSpec().Validate();
   kSpec.Validate();
   ViewSpec{.shift = 1, .rotate = 90, .shear = 1, .zoom = 0.9, .brightness = 1, .mixup = 1, .mixup_alpha = 1}.Validate();
-  ViewSpec{.mixup_alpha = 0.05}.Validate();
+  ViewSpec{.mixup_alpha = 0.05, .cutmix = 1, .cutmix_alpha = 0.05}.Validate();
+  ViewSpec{.size = {16384, 1}, .crop = "random", .scale_min = 1, .ratio_min = 1, .ratio_max = 1, .flip = 1}.Validate();
+  ViewSpec{.rand_augment_ops = 8, .rand_augment_magnitude = 30, .jitter_hue = 0.5, .fill = {255, 0, 255}}.Validate();
 }
 
 TEST(ViewSpecTest, NamesTheKeyThatIsOutOfBounds) {
@@ -132,10 +134,36 @@ TEST(ViewSpecTest, NamesTheKeyThatIsOutOfBounds) {
   expect_refused({.mixup_alpha = 0}, "mixup_alpha");
   expect_refused({.mixup_alpha = 11}, "mixup_alpha");
   expect_refused({.rotate = std::nan("")}, "rotate is nan");
+  expect_refused({.size = {16385, 1}}, "size is 16385");
+  expect_refused({.size = {0, 224}}, "size is 0 x 224; give both");
+  expect_refused({.crop = "centre"}, "crop is 'centre', but must be one of 'none', 'squash', 'center', 'random'");
+  expect_refused({.crop_share = 0}, "crop_share");
+  expect_refused({.scale_min = 0}, "scale_min");
+  expect_refused({.scale_min = 0.5, .scale_max = 0.4}, "scale_min is 0.5, above views.scale_max, 0.4");
+  expect_refused({.ratio_max = 101}, "ratio_max");
+  expect_refused({.interpolation = "nearest"}, "interpolation is 'nearest'");
+  expect_refused({.flip = 1.1}, "flip");
+  expect_refused({.rand_augment_ops = 9}, "rand_augment_ops");
+  expect_refused({.rand_augment_magnitude = 31}, "rand_augment_magnitude");
+  expect_refused({.jitter_brightness = 1.1}, "jitter_brightness");
+  expect_refused({.jitter_contrast = 1.1}, "jitter_contrast");
+  expect_refused({.jitter_saturation = 1.1}, "jitter_saturation");
+  expect_refused({.jitter_hue = 0.6}, "jitter_hue");
+  expect_refused({.grey = -1}, "grey");
+  expect_refused({.blur = 2}, "blur");
+  expect_refused({.blur_sigma_max = 65}, "blur_sigma_max");
+  expect_refused({.erase = 2}, "erase is");
+  expect_refused({.erase_scale_max = 1.5}, "erase_scale_max");
+  expect_refused({.erase_ratio_min = 4}, "erase_ratio_min is 4, above");
+  expect_refused({.cutmix = -0.5}, "cutmix is");
+  expect_refused({.mixup = 0.6, .cutmix = 0.5}, "mixup and views.cutmix are 0.6 and 0.5");
+  expect_refused({.cutmix_alpha = 2}, "cutmix_alpha");
+  expect_refused({.fill = {0, 256, 0}}, "fill is 256");
 }
 
 TEST(ViewIdentityTest, ComesBackThroughText) {
-  for (const ViewSpec& spec : {ViewSpec(), kSpec, ViewSpec{.shift = 0.1, .zoom = 1.0 / 3}}) {
+  const ViewSpec photos = {.size = {224, 160}, .crop = "random", .flip = 0.5, .rand_augment_ops = 2, .fill = {1, 2, 3}};
+  for (const ViewSpec& spec : {ViewSpec(), kSpec, ViewSpec{.shift = 0.1, .zoom = 1.0 / 3}, photos}) {
     const auto identity = nlohmann::json::parse(ViewIdentity(spec).dump());
     EXPECT_EQ(ViewSpecFromIdentity(identity), spec);
   }
@@ -146,8 +174,10 @@ TEST(ViewIdentityTest, RejectsWhatThisBuildDoesNotHave) {
     EXPECT_THAT([&] { ViewSpecFromIdentity(identity); }, FailsWith(ErrorCode::kMismatch, identity.dump()));
   };
   nlohmann::json identity = ViewIdentity(kSpec);
-  identity["version"] = 2;
-  expect_refused(identity);
+  for (const int version : {1, 3}) {
+    identity["version"] = version;
+    expect_refused(identity);
+  }
   identity = ViewIdentity(kSpec);
   identity["solarize"] = 0.5;
   expect_refused(identity);
@@ -156,6 +186,12 @@ TEST(ViewIdentityTest, RejectsWhatThisBuildDoesNotHave) {
   expect_refused(identity);
   identity = ViewIdentity(kSpec);
   identity["zoom"] = "much";
+  expect_refused(identity);
+  identity = ViewIdentity(kSpec);
+  identity["zoom"] = 2.5;
+  expect_refused(identity);
+  identity = ViewIdentity(kSpec);
+  identity["size"] = {224};
   expect_refused(identity);
   expect_refused(nlohmann::json::object());
   expect_refused(nullptr);

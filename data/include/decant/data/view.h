@@ -1,46 +1,60 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <vector>
 
-#include <nlohmann/json.hpp>
+#include "decant/data/box.h"
+#include "decant/data/image.h"
+#include "decant/data/rand_augment.h"
+#include "decant/data/view_spec.h"
 
 namespace decant {
 
-// Which views an epoch shows: the operations and their ranges. An operation with range 0 does nothing.
-struct ViewSpec {
-  double shift = 0;        // largest shift each way, as a share of width and of height, in [0, 1]
-  double rotate = 0;       // largest rotation each way, degrees, in [0, 90]
-  double shear = 0;        // largest horizontal shear each way: pixels per pixel of height, in [0, 1]
-  double zoom = 0;         // scale is uniform in [1 - zoom, 1 + zoom], in [0, 0.9]
-  double brightness = 0;   // factor is uniform in [1 - brightness, 1 + brightness], in [0, 1]
-  double mixup = 0;        // probability that a view is mixed with its partner's, in [0, 1]
-  double mixup_alpha = 1;  // the own share of a mixed view is Beta(alpha, alpha) distributed, in [0.05, 1]
+// How two views become one.
+struct Mixing {
+  bool mixed = false;            // the partner is decided by the order
+  bool cutmix = false;           // by pasting the partner's cut_box; otherwise by blending
+  uint32_t own_share = 1 << 16;  // of the own image, times 2^16; of a cutmix view, the share of its area
+  RelativeBox cut_box = {.width = 0, .height = 0};
 
-  bool operator==(const ViewSpec&) const = default;
-
-  // kInvalidArgument, naming the key, when a range is out of bounds.
-  void Validate() const;
+  bool operator==(const Mixing&) const = default;
 };
 
-// What the schema records of views, and back. kMismatch for a version or an operation that this build does not have.
-nlohmann::json ViewIdentity(const ViewSpec& spec);
-ViewSpec ViewSpecFromIdentity(const nlohmann::json& identity);
-
-// The parameters of one view, before mixing. Drawn in the order of the fields.
+// The parameters of one view, before mixing, but for the crop. Factors are times 2^16.
 struct ViewParams {
   double shift_x = 0;   // share of the width, positive moves the content right
   double shift_y = 0;   // share of the height, positive moves the content down
   double half_tan = 0;  // tangent of half the rotation angle; positive turns clockwise on the screen
   double shear = 0;
   double scale = 1;
-  uint32_t brightness = 1 << 16;  // factor times 2^16
-  bool mixed = false;             // the partner is decided by the order
-  uint32_t own_share = 1 << 16;   // share of the own image in a mixed view, times 2^16
+  uint32_t brightness = 1 << 16;
+  bool mixed = false;  // from here, the fields of Mixing
+  uint32_t own_share = 1 << 16;
+  bool cutmix = false;
+  RelativeBox cut_box = {.width = 0, .height = 0};
+
+  bool flip = false;
+  std::vector<AugmentStep> augment;
+  std::array<uint8_t, 4> jitter_order = {0, 1, 2, 3};  // 0 brightness, 1 contrast, 2 saturation, 3 hue
+  uint32_t jitter_brightness = 1 << 16;
+  uint32_t jitter_contrast = 1 << 16;
+  uint32_t jitter_saturation = 1 << 16;
+  int32_t jitter_hue = 0;  // steps of 1/255 turn
+  bool grey = false;
+  uint32_t blur_sigma = 0;  // pixels, times 2^16; 0: no blur
+  RelativeBox erase_box = {.width = 0, .height = 0};
 
   bool operator==(const ViewParams&) const = default;
 };
 
-// A pure function of its arguments. Known answers: docs/randomness.md.
+// Pure functions of their arguments. Known answers: docs/randomness.md.
 ViewParams DrawView(const ViewSpec& spec, uint64_t seed, uint32_t epoch, uint64_t sample_id);
+// The part of DrawView that external views have too.
+Mixing DrawMixing(const ViewSpec& spec, uint64_t seed, uint32_t epoch, uint64_t sample_id);
+// The part of an image that a view shows. `reference` is the shape of views, spec.size where that is given: the box of
+// "center" has its proportions. The whole image for "none" and "squash".
+RelativeBox DrawCrop(const ViewSpec& spec, uint64_t seed, uint32_t epoch, uint64_t sample_id, const ImageShape& image,
+                     const ImageShape& reference);
 
 }  // namespace decant

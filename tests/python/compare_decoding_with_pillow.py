@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes images of every kind, and compares the pixels of print_pixels with Pillow's, byte for byte.
 
-usage: compare_with_pillow.py PRINT_PIXELS     exit status: 0 all agree, 1 some differ
+usage: compare_decoding_with_pillow.py PRINT_PIXELS     exit status: 0 all agree, 1 some differ
 """
 import io
 import pathlib
