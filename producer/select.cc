@@ -162,4 +162,44 @@ void LabelSelector::Append(std::span<const float> logits, const SelectedView& vi
   AppendFurtherColumns(logits, view, labels);
 }
 
+void LabelSelector::AppendRanked(const RankedRow& row, const SelectedView& view, LabelBatch* labels) {
+  if (selection_.kind == Selection::kSample || row.ids.size() != params_.k) {
+    Fail(ErrorCode::kInvalidArgument, "a ranked row: expected {} classes, and labels that are not sampled", params_.k);
+  }
+  if (params_.true_label && view.true_class >= params_.num_classes) {
+    Fail(ErrorCode::kInvalidArgument, "the true class is {}, but the teacher has {} classes", view.true_class,
+         params_.num_classes);
+  }
+  const auto log_prob = [&](float logit, size_t t) {
+    return std::min(logit / params_.temperatures[t] - row.log_sum_exp[t], 0.0);
+  };
+  std::vector<size_t> entries(params_.k);
+  std::iota(entries.begin(), entries.end(), 0);
+  std::sort(entries.begin(), entries.end(), [&](size_t a, size_t b) {
+    return row.logits[a] > row.logits[b] || (row.logits[a] == row.logits[b] && row.ids[a] < row.ids[b]);
+  });
+  double mass = 0;
+  num_listed_ = 0;
+  while (num_listed_ < entries.size()) {
+    mass += std::exp(log_prob(row.logits[entries[num_listed_++]], 0));
+    if (selection_.kind == Selection::kTopP && mass >= selection_.p) break;
+  }
+  const auto tail_at = [&](size_t t) {
+    double tail = row.tail_mass[t];
+    for (size_t i = num_listed_; i < entries.size(); ++i) tail += std::exp(log_prob(row.logits[entries[i]], t));
+    return static_cast<float>(std::min(tail, 1.0));
+  };
+  const float first_tail = tail_at(0);
+  for (size_t t = 1; t < params_.temperatures.size(); ++t) labels->other_tails.push_back(tail_at(t));
+  entries.resize(num_listed_);
+  std::sort(entries.begin(), entries.end(), [&](size_t a, size_t b) { return row.ids[a] < row.ids[b]; });
+  log_probs_.clear();
+  for (size_t i = 0; i < num_listed_; ++i) {
+    ids_[i] = row.ids[entries[i]];
+    log_probs_.push_back(static_cast<float>(log_prob(row.logits[entries[i]], 0)));
+  }
+  labels->Append(std::span(ids_).first(num_listed_), log_probs_, first_tail);
+  if (params_.true_label) labels->true_log_probs.push_back(static_cast<float>(log_prob(row.true_logit, 0)));
+}
+
 }  // namespace decant

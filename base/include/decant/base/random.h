@@ -10,6 +10,7 @@ enum class RandomPurpose : uint32_t {
   kOrder = 1,              // keys of an epoch's order
   kView = 2,               // parameters of a view
   kSelection = 3,          // which classes a sampled label lists
+  kTeacherProbe = 32,      // the inputs that tell whether two teachers compute alike; the index is the member of the batch
   kSyntheticTeacher = 64,  // keys of the benchmark's generators; nothing on disk depends on it
 };
 

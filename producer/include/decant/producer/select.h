@@ -18,6 +18,16 @@ struct SelectedView {
   uint32_t position = 0;  // of the token in its window, below 2^18
 };
 
+// A row of which the k likeliest classes were found elsewhere, on an accelerator for instance. T is the number of
+// temperatures.
+struct RankedRow {
+  std::span<const uint32_t> ids;        // [k] in any order
+  std::span<const float> logits;        // [k]
+  std::span<const double> log_sum_exp;  // [T] of all logits / temperature
+  std::span<const double> tail_mass;    // [T] of the classes that are not among the ids
+  float true_logit = 0;                 // of the true class; read when the labels have its log-probability
+};
+
 // Turns rows of logits into soft labels: which classes are listed, their log-probabilities log softmax(logits / T) at
 // the first temperature T, and the mass of all other classes, which is summed itself and therefore never negative. Sums
 // are double precision, in the order of the classes. Not thread-safe (re-uses memory).
@@ -35,6 +45,11 @@ class LabelSelector {
   // Appends the label of one row, [num_classes] finite values, with the columns that the parameters name.
   // kInvalidArgument for NaN or infinity, naming the class.
   void Append(std::span<const float> logits, const SelectedView& view, LabelBatch* labels);
+  // The same from the k likeliest classes, up to rounding.
+  void AppendRanked(const RankedRow& row, const SelectedView& view, LabelBatch* labels);
+
+  const CodecParams& params() const { return params_; }
+  const Selection& selection() const { return selection_; }
 
  private:
   void CheckLogits(std::span<const float> logits) const;
