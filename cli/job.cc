@@ -19,10 +19,13 @@ namespace {
 struct Path {
   std::string* value;
 };
+struct Paths {
+  std::vector<std::string>* value;
+};
 struct Key {
   std::string name;
-  std::variant<std::string*, Path, bool*, double*, uint32_t*, uint64_t*, std::vector<double>*, std::array<uint32_t, 2>*,
-               std::array<uint32_t, 3>*>
+  std::variant<std::string*, Path, Paths, bool*, double*, uint32_t*, uint64_t*, std::vector<double>*,
+               std::vector<uint32_t>*, std::array<uint32_t, 2>*, std::array<uint32_t, 3>*>
       target;
 };
 
@@ -68,7 +71,12 @@ std::vector<Key> KeysOf(Job* job) {
       {"views.cutmix", &job->views.cutmix},
       {"views.cutmix_alpha", &job->views.cutmix_alpha},
       {"views.fill", &job->views.fill},
-      {"teacher.path", Path{&job->teacher.path}},
+      {"teacher.path", Paths{&job->teacher.path}},
+      {"teacher.weights", &job->teacher.weights},
+      {"teacher.output", &job->teacher.output},
+      {"teacher.precision", &job->teacher.precision},
+      {"teacher.device", &job->teacher.device},
+      {"teacher.image_size", &job->teacher.image_size},
       {"teacher.class_names", Path{&job->teacher.class_names}},
       {"teacher.tokenizer", Path{&job->teacher.tokenizer}},
       {"teacher.mean", &job->teacher.mean},
@@ -171,6 +179,12 @@ class Assign {
     (*this)(target.value);
     if (!target.value->empty()) *target.value = (folder_ / *target.value).lexically_normal();
   }
+  void operator()(Paths target) const {
+    target.value->clear();
+    ForEach("at least one path", [&](const toml::node& element) {
+      (Assign(element, where_, key_, folder_))(Path{&target.value->emplace_back()});
+    });
+  }
   void operator()(bool* target) const {
     const auto value = node_.value_exact<bool>();
     if (!value) FailType(where_, key_, "true or false");
@@ -181,12 +195,13 @@ class Assign {
   void operator()(uint64_t* target) const { *target = ToInteger<uint64_t>(node_, where_, key_); }
   void operator()(std::vector<double>* target) const {
     target->clear();
-    if (const toml::array* array = node_.as_array()) {
-      for (const toml::node& element : *array) target->push_back(ToNumber(element, where_, key_));
-    } else {
-      target->push_back(ToNumber(node_, where_, key_));
-    }
-    if (target->empty()) FailType(where_, key_, "at least one number");
+    ForEach("at least one number",
+            [&](const toml::node& element) { target->push_back(ToNumber(element, where_, key_)); });
+  }
+  void operator()(std::vector<uint32_t>* target) const {
+    target->clear();
+    ForEach("at least one number",
+            [&](const toml::node& element) { target->push_back(ToInteger<uint32_t>(element, where_, key_)); });
   }
   // One number stands for all of them.
   template <size_t kNum>
@@ -199,6 +214,15 @@ class Assign {
   }
 
  private:
+  // A list's elements, or what stands there alone.
+  template <typename Use>
+  void ForEach(const char* expected, const Use& use) const {
+    const toml::array* array = node_.as_array();
+    if (!array) return use(node_);
+    if (array->empty()) FailType(where_, key_, expected);
+    for (const toml::node& element : *array) use(element);
+  }
+
   const toml::node& node_;
   const std::string& where_;
   const Key& key_;
@@ -240,7 +264,9 @@ void ApplyOverride(Job* job, const std::vector<Key>& keys, const std::string& ar
   }
   const Key& key = FindKey(keys, argument.substr(2, equals - 2), argument);
   const std::string text = argument.substr(equals + 1);
-  const bool is_text = std::holds_alternative<std::string*>(key.target) || std::holds_alternative<Path>(key.target);
+  const bool is_path_alone = std::holds_alternative<Paths>(key.target) && !text.starts_with("[");
+  const bool is_text =
+      std::holds_alternative<std::string*>(key.target) || std::holds_alternative<Path>(key.target) || is_path_alone;
   toml::table table;
   if (is_text) {
     table.insert("value", text);
@@ -260,7 +286,7 @@ nlohmann::json Job::ToJson() const {
     nlohmann::json& slot = object[key.name.substr(0, dot)][key.name.substr(dot + 1)];
     std::visit(
         [&](auto target) {
-          if constexpr (std::is_same_v<decltype(target), Path>) {
+          if constexpr (std::is_same_v<decltype(target), Path> || std::is_same_v<decltype(target), Paths>) {
             slot = *target.value;
           } else {
             slot = *target;
@@ -274,7 +300,7 @@ nlohmann::json Job::ToJson() const {
 void Job::Require(const std::string& key) const {
   const size_t dot = key.find('.');
   const nlohmann::json value = ToJson()[key.substr(0, dot)][key.substr(dot + 1)];
-  if (!given.contains(key) || value == "") {
+  if (!given.contains(key) || value == "" || value == nlohmann::json::array({""})) {
     Fail(ErrorCode::kInvalidArgument, "{}: {} is missing; add it to the file or give --{}=...", path, key, key);
   }
 }

@@ -164,6 +164,13 @@ void LabelSelector::Append(std::span<const float> logits, const SelectedView& vi
   self.AppendFurtherColumns(logits, view, labels);
 }
 
+const CodecParams& LabelSelector::params() const {
+  return impl_->params;
+}
+const Selection& LabelSelector::selection() const {
+  return impl_->selection;
+}
+
 void LabelSelector::AppendRanked(const RankedRow& row, const SelectedView& view, LabelBatch* labels) {
   AppendRankedLabel(impl_->params, impl_->selection, row, view, labels);
 }

@@ -20,6 +20,7 @@ enum class RandomPurpose : uint32_t {
   kCutmix = 11,            // the box and the share of a view that is mixed by cutmix
   kExternalView = 12,      // the key of a user's own view
   kTokenView = 16,         // which tokens of a view are replaced, and by what; a block for each position
+  kTeacherProbe = 32,      // the inputs that tell whether two teachers compute alike; the index is the member of the batch
   kSyntheticTeacher = 64,  // keys of the benchmark's generators; nothing on disk depends on it
 };
 

@@ -11,4 +11,9 @@ namespace decant {
 torch::Tensor NormalisedInput(const torch::Tensor& images, const std::vector<double>& mean,
                               const std::vector<double>& std);
 
+// The same on the device of the images, where `mean` and `std` lie already.
+torch::Tensor NormalisedInput(const torch::Tensor& images, const torch::Tensor& mean, const torch::Tensor& std);
+// float32 [1, values, 1, 1] on the device, for NormalisedInput().
+torch::Tensor ChannelValues(const std::vector<double>& values, const torch::Device& device);
+
 }  // namespace decant

@@ -55,6 +55,9 @@ class LabelSelector {
   // tail outside [0, 1].
   void AppendRanked(const RankedRow& row, const SelectedView& view, LabelBatch* labels);
 
+  const CodecParams& params() const;
+  const Selection& selection() const;
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
