@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "decant/bench/codec_benchmark.h"
@@ -8,6 +9,10 @@
 
 #include "command.h"
 #include "console.h"
+
+#ifdef DECANT_TORCH
+#include "bench_produce.h"
+#endif
 
 namespace decant {
 namespace {
@@ -173,12 +178,53 @@ Command AddSelect(CLI::App& bench) {
           }};
 }
 
+#ifdef DECANT_TORCH
+void PrintTable(const std::vector<ProduceRow>& rows) {
+  fmt::print("\n{:<20}{:>11}{:>11}{:>9}{:>11}{:>9}{:>10}{:>10}{:>12}\n", "", "labels/s", "forward", "ratio",
+             "TinyViT's", "ratio", "bytes", "TinyViT's", "peak MiB");
+  for (const ProduceRow& row : rows) {
+    fmt::print("{:<20}{:>11.1f}{:>11}{:>9}{:>11}{:>9}{:>10}{:>10}{:>12.0f}\n", row.setting, row.labels_per_second,
+               Figure(row.forward_labels_per_second, "{:.1f}"), Figure(row.ratio_to_forward, "{:.3f}"),
+               Figure(row.tinyvit_labels_per_second, "{:.1f}"), Figure(row.ratio_to_tinyvit, "{:.2f}"),
+               Figure(row.bytes_per_label, "{:.1f}"), Figure(row.tinyvit_bytes_per_label, "{:.1f}"),
+               static_cast<double>(row.peak_rss_bytes) / (1 << 20));
+  }
+}
+
+Command AddProduceBench(CLI::App& bench) {
+  CLI::App* app = bench.add_subcommand("produce", "Labelling against the bare forward pass, and against TinyViT's way");
+  const auto options = std::make_shared<ProduceBenchmarkOptions>();
+  const auto json = std::make_shared<bool>(false);
+  app->add_option("--setting", options->setting, "c1000_k10, c21841_k100, ..._views, memory_<samples> or all")
+      ->capture_default_str();
+  app->add_option("--images", options->images, "Images of each round")
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{64}, uint64_t{1} << 20));
+  app->add_option("--rounds", options->rounds, "Rounds, in turn")->capture_default_str()->check(CLI::Range(1u, 100u));
+  app->add_option("--memory-samples", options->memory_samples, "Datasets whose labelling's memory is compared")
+      ->delimiter(',');
+  app->add_flag("--json", *json, "Print a JSON list of rows");
+  return {app, [options, json] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto rows = RunProduceBenchmark(std::filesystem::read_symlink("/proc/self/exe"), *options,
+                                                  [&](const std::string& line) { progress.Show(line); });
+            progress.Finish();
+            *json ? PrintJson(rows) : PrintTable(rows);
+            return 0;
+          }};
+}
+#endif
+
 }  // namespace
 
 Command AddBench(CLI::App& program) {
   CLI::App* app = program.add_subcommand("bench", "Measures Decant beside what others use");
   app->require_subcommand(1);
-  const std::vector<Command> commands = {AddCodec(*app), AddSelect(*app), AddStore(*app)};
+  std::vector<Command> commands = {AddCodec(*app), AddSelect(*app), AddStore(*app)};
+#ifdef DECANT_TORCH
+  commands.push_back(AddProduceBench(*app));
+#endif
   return {app, [commands] {
             for (const Command& command : commands) {
               if (command.app->parsed()) return command.run();

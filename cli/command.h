@@ -22,10 +22,12 @@ Command AddExport(CLI::App& program);
 Command AddExtend(CLI::App& program);
 Command AddExtract(CLI::App& program);
 Command AddImport(CLI::App& program);
+Command AddIndex(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddMerge(CLI::App& program);
 Command AddRepair(CLI::App& program);
 Command AddVerify(CLI::App& program);
+Command AddView(CLI::App& program);
 #ifdef DECANT_TORCH
 Command AddPlan(CLI::App& program);
 Command AddProduce(CLI::App& program);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace decant {
@@ -54,6 +55,12 @@ EpochRange ParseEpochRange(const std::string& text) {
     if (end_result.ec == std::errc() && end_result.ptr == end && range.begin < range.end) return range;
   }
   Fail(ErrorCode::kInvalidArgument, "--epochs is '{}', but must be A:B, the epochs from A on, B excluded", text);
+}
+
+uint64_t PeakResidentBytes() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
 uint64_t FolderBytes(const std::string& path) {

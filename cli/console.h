@@ -19,6 +19,8 @@ std::string FirstLine(const std::exception& exception);
 std::string Grouped(uint64_t number);
 // Bytes of the regular files below `path`.
 uint64_t FolderBytes(const std::string& path);
+// The most memory that this process has had resident.
+uint64_t PeakResidentBytes();
 
 // "A:B": the epochs from `begin` on, `end` excluded.
 struct EpochRange {

@@ -12,7 +12,7 @@
 #include "command.h"
 #include "console.h"
 #include "demo_report.h"
-#include "produce.h"
+#include "labelling.h"
 #include "signals.h"
 #include "subprocess.h"
 #include "train.h"
@@ -216,7 +216,7 @@ void Demo::TrainWithTeacherBeside() {
   const Job labels = ReadJob(Out("labels.toml"), {});
   Job student = ReadJob(Out("student.toml"), {"--train.checkpoint=" + Out("beside.safetensors"), "--train.metrics="});
   student.views = labels.views;
-  const LabellingSetup labelling = SetUpLabelling(labels);
+  const LabellingSetup labelling = SetUpLabelling(labels, OpenJobSource(labels));
   const TrainingSetup training = SetUpTraining(student);
   TopKSelector selector(labelling.schema.codec.num_classes, labels.labels.k, labels.labels.temperatures.front());
   std::vector<float> logits;

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "decant/base/error.h"
+#include "decant/data/open_source.h"
 #include "decant/data/order.h"
-#include "decant/data/source.h"
 #include "decant/store/label_statistics.h"
 
 #include "console.h"
@@ -19,10 +19,22 @@ using Json = nlohmann::ordered_json;
 constexpr uint64_t kMaxChunks = 1000;
 constexpr uint64_t kMaxEntries = 10'000'000;
 
+// How a dataset was opened that a schema describes.
+SourceOptions OptionsOf(const nlohmann::json& dataset, const std::string& path, const std::string& split) {
+  SourceOptions options;
+  options.path = path;
+  options.split = split.empty() ? dataset.value("split", options.split) : split;
+  options.channels = dataset.value("channels", options.channels);
+  options.min_side = dataset.value("min_side", options.min_side);
+  if (dataset.value("fingerprint", "").starts_with("content-")) options.fingerprint = "content";
+  if (dataset.contains("left_out")) options.undecodable = "skip";
+  return options;
+}
+
 std::unique_ptr<ImageSource> OpenLabelledSource(const StoreReader& store, const std::string& data,
-                                           const std::string& split) {
+                                                const std::string& split) {
   const Schema& schema = store.schema();
-  auto source = OpenArraySource(data, split.empty() ? schema.dataset.value("split", "train") : split);
+  auto source = OpenImageSource(OptionsOf(schema.dataset, data, split));
   Schema found;
   found.dataset = source->Identity();
   Schema expected;

@@ -32,8 +32,18 @@ struct Key {
 std::vector<Key> KeysOf(Job* job) {
   return {
       {"data.path", Path{&job->data.path}},
+      {"data.kind", &job->data.kind},
       {"data.split", &job->data.split},
       {"data.test_split", &job->data.test_split},
+      {"data.labels", Path{&job->data.labels}},
+      {"data.documents", Path{&job->data.documents}},
+      {"data.index", Path{&job->data.index}},
+      {"data.fingerprint", &job->data.fingerprint},
+      {"data.undecodable", &job->data.undecodable},
+      {"data.channels", &job->data.channels},
+      {"data.min_side", &job->data.min_side},
+      {"data.dtype", &job->data.dtype},
+      {"data.window", &job->data.window},
       {"views.order", &job->views.order},
       {"views.seed", &job->views.seed},
       {"views.epochs_per_order", &job->views.epochs_per_order},
@@ -71,12 +81,21 @@ std::vector<Key> KeysOf(Job* job) {
       {"views.cutmix", &job->views.cutmix},
       {"views.cutmix_alpha", &job->views.cutmix_alpha},
       {"views.fill", &job->views.fill},
+      {"views.from", Path{&job->views.from}},
+      {"views.mask", &job->views.tokens.mask},
+      {"views.mask_random", &job->views.tokens.mask_random},
+      {"views.mask_keep", &job->views.tokens.mask_keep},
+      {"views.mask_token", &job->views.tokens.mask_token},
+      {"views.vocabulary", &job->views.tokens.vocabulary},
+      {"views.special_tokens", &job->views.tokens.special_tokens},
       {"teacher.path", Paths{&job->teacher.path}},
       {"teacher.weights", &job->teacher.weights},
       {"teacher.output", &job->teacher.output},
       {"teacher.precision", &job->teacher.precision},
       {"teacher.device", &job->teacher.device},
       {"teacher.image_size", &job->teacher.image_size},
+      {"teacher.min_accuracy", &job->teacher.min_accuracy},
+      {"teacher.any_processor", &job->teacher.any_processor},
       {"teacher.class_names", Path{&job->teacher.class_names}},
       {"teacher.tokenizer", Path{&job->teacher.tokenizer}},
       {"teacher.mean", &job->teacher.mean},
@@ -90,6 +109,7 @@ std::vector<Key> KeysOf(Job* job) {
       {"labels.p", &job->labels.p},
       {"labels.temperatures", &job->labels.temperatures},
       {"labels.true_label", &job->labels.true_label},
+      {"labels.view_fingerprints", &job->labels.view_fingerprints},
       {"labels.values", &job->labels.values},
       {"labels.delta", &job->labels.delta},
       {"labels.max_delta", &job->labels.max_delta},
@@ -105,6 +125,7 @@ std::vector<Key> KeysOf(Job* job) {
       {"student.depth", &job->student.depth},
       {"student.heads", &job->student.heads},
       {"student.patch_size", &job->student.patch_size},
+      {"student.image_size", &job->student.image_size},
       {"student.mean", &job->student.mean},
       {"student.std", &job->student.std},
       {"train.labels", &job->train.labels},
@@ -278,6 +299,18 @@ void ApplyOverride(Job* job, const std::vector<Key>& keys, const std::string& ar
 }
 
 }  // namespace
+
+void Job::TakeViews(const Schema& schema) {
+  const OrderSpec order = OrderFromIdentity(schema.order);
+  views.order = OrderKindName(order.kind);
+  views.epochs_per_order = order.epochs_per_order;
+  views.seed = schema.seed;
+  if (schema.views.value("kind", "") == "tokens") {
+    views.tokens = TokenViewSpecFromIdentity(schema.views);
+  } else {
+    static_cast<ViewSpec&>(views) = ViewSpecFromIdentity(schema.views);
+  }
+}
 
 nlohmann::json Job::ToJson() const {
   nlohmann::json object;

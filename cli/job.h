@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "decant/consumer/trainer.h"
+#include "decant/data/open_source.h"
 #include "decant/data/order.h"
+#include "decant/data/token_view.h"
 #include "decant/data/view.h"
 #include "decant/models/network_spec.h"
 #include "decant/producer/label_pipeline.h"
@@ -17,21 +19,23 @@ namespace decant {
 
 // A job file, resolved: every key has a value. Keys and defaults: docs/job.md.
 struct Job {
-  struct Data {
-    std::string path;
-    std::string split = "train";
+  struct Data : SourceOptions {
     std::string test_split = "test";
   } data;
   struct Views : ViewSpec {
     std::string order = "global";
     uint32_t epochs_per_order = 1;
     uint64_t seed = 0;
+    std::string from;      // another store, whose views these are
+    TokenViewSpec tokens;  // of token sources
 
     OrderSpec order_spec() const { return {ParseOrderKind(order), epochs_per_order}; }
   } views;
   struct LabelledTeacher : TeacherOptions {
     std::string class_names;  // a file with the classes' names
     std::string tokenizer;    // the file that made the classes of a language model
+    double min_accuracy = 0;  // on data.test_split, before the first span
+    bool any_processor = false;
   } teacher;
   struct Labels {
     std::string store;
@@ -41,6 +45,7 @@ struct Job {
     double p = 0.99;
     std::vector<double> temperatures = {1};
     bool true_label = false;
+    bool view_fingerprints = true;
     std::string values = "log_probs";
     double delta = 0.03125;
     double max_delta = 0;
@@ -50,7 +55,9 @@ struct Job {
     uint32_t span_chunks = 64;
   } labels;
   PipelineOptions produce;
-  NetworkSpec student;
+  struct Student : NetworkSpec {
+    std::vector<uint32_t> image_size;  // [side] or [height, width]
+  } student;
   struct Training : TrainOptions {
     std::string labels = "store";
   } train;
@@ -58,6 +65,8 @@ struct Job {
   std::string path;             // of the job file
   std::set<std::string> given;  // keys that the file or the command line sets, "section.key"
 
+  // Takes order, seed and views from a store's schema.
+  void TakeViews(const Schema& schema);
   // All keys with their values, by section.
   nlohmann::json ToJson() const;
   // kInvalidArgument when a key that the command needs has no value.

@@ -7,7 +7,7 @@
 
 #include "command.h"
 #include "console.h"
-#include "produce.h"
+#include "labelling.h"
 
 namespace decant {
 namespace {
@@ -30,23 +30,28 @@ struct Options {
 struct TeacherSample {
   std::vector<float> logits;  // [views.size(), num_classes]
   std::vector<SelectedView> views;
+  uint64_t num_samples = 0;
   double seconds = 0;
 };
 
 TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t count) {
   const uint64_t num_samples = setup.source->num_samples();
-  const size_t image_bytes = setup.views->shape().num_bytes();
-  const Order order = setup.views->OrderOf(0);
   TeacherSample sample;
-  std::vector<uint8_t> images(count * image_bytes);
+  TeacherBatch batch;
+  std::vector<float> logits;
   const auto start = std::chrono::steady_clock::now();
-  for (uint64_t i = 0; i < count; ++i) {
-    const uint64_t position = i * num_samples / count;
-    const View view = setup.views->ViewAt(order, 0, position);
-    setup.views->Render(view, 0, images.data() + i * image_bytes);
-    sample.views.push_back({.sample_id = view.sample_id, .true_class = setup.source->Label(view.sample_id)});
+  for (uint64_t i = 0; i < count;) {
+    std::vector<uint64_t> positions;
+    for (; i < count && positions.size() < setup.teacher->batch_size(); ++i) {
+      positions.push_back(i * num_samples / count);
+    }
+    setup.renderer->Render(0, positions, {&batch, 1});
+    TeacherBatchLogits(*setup.teacher, batch, &logits);
+    sample.logits.insert(sample.logits.end(), logits.begin(), logits.end());
+    const std::vector<SelectedView> views = LabelledViews(batch);
+    sample.views.insert(sample.views.end(), views.begin(), views.end());
   }
-  setup.teacher->Logits(images.data(), count, &sample.logits);
+  sample.num_samples = count;
   sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return sample;
 }
@@ -93,7 +98,7 @@ void PrintCost(const std::string& name, const Json& cost) {
 
 int Plan(const Options& options, const std::vector<std::string>& overrides) {
   const Job job = ReadJob(options.job, overrides);
-  const LabellingSetup setup = SetUpLabelling(job);
+  const LabellingSetup setup = SetUpLabelling(job, OpenJobSource(job));
   const Schema& schema = setup.schema;
   const Layout& layout = schema.layout;
   const TeacherSample sample = AskTeacher(setup, std::min<uint64_t>(options.views, layout.num_samples));
@@ -103,7 +108,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
     return MeasureLabels(params, selection, schema.calibration.prior, schema.seed, sample.logits, sample.views);
   };
 
-  const double rate = static_cast<double>(sample.views.size()) / sample.seconds;
+  const double rate = static_cast<double>(sample.num_samples) / sample.seconds;
   Json object = CostJson(measure(schema.selection, schema.codec.k), layout);
   object["labels"] = layout.num_labels();
   object["spans"] = layout.num_spans();

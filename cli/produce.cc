@@ -1,5 +1,3 @@
-#include "produce.h"
-
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -14,9 +12,9 @@
 #include "decant/cluster/run_job.h"
 #include "decant/store/store_writer.h"
 
-#include "class_names.h"
 #include "command.h"
 #include "console.h"
+#include "labelling.h"
 #include "signals.h"
 
 namespace decant {
@@ -40,8 +38,9 @@ const std::string kMpi = MpiVersion();
 const std::string kMpi = "none";
 #endif
 
-nlohmann::json Provenance(const Job& job) {
-  return {{"begun", fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::now()))},
+nlohmann::json Provenance(const Job& job, const std::string& probe) {
+  return {{"probe", probe},
+          {"begun", fmt::format("{:%FT%TZ}", fmt::gmtime(std::chrono::system_clock::now()))},
           {"host", HostName()},
           {"libraries",
            {{"decant", DECANT_VERSION}, {"torch", LibTorchVersion()}, {"rocksdb", RocksDbVersion()}, {"mpi", kMpi}}},
@@ -83,9 +82,10 @@ class Production {
  public:
   Production(std::string store_path, int num_ranks) : store_path_(std::move(store_path)), num_ranks_(num_ranks) {}
 
-  std::vector<uint64_t> Begin(const Schema& schema, const StoreWriter::Calibrator& calibrate) {
+  std::vector<uint64_t> Begin(const Job& job, const Schema& schema, const StoreWriter::Calibrator& calibrate) {
     layout_ = schema.layout;
     store_.emplace(store_path_, schema, calibrate);
+    RequireProbe(job, schema);
     start_ = std::chrono::steady_clock::now();
     progress_.ShowNow(fmt::format("{}: {} of {} spans to label, {} {}", store_path_, store_->MissingSpans().size(),
                                   layout_.num_spans(), num_ranks_, num_ranks_ == 1 ? "rank" : "ranks"));
@@ -115,6 +115,7 @@ class Production {
                                              {"labels_this_run", labels_},
                                              {"seconds", seconds},
                                              {"labels_per_second", static_cast<double>(labels_) / seconds},
+                                             {"peak_rss_bytes", PeakResidentBytes()},
                                              {"digest", digest_}};
       fmt::print("{}\n", object.dump(2));
     } else {
@@ -131,6 +132,18 @@ class Production {
   }
 
  private:
+  // The labels of a store come from processors and libraries that give the same logits.
+  void RequireProbe(const Job& job, const Schema& schema) const {
+    const std::string expected = store_->schema().provenance.value("probe", "");
+    const std::string found = schema.provenance.value("probe", "");
+    if (job.teacher.any_processor || expected.empty() || expected == found) return;
+    Fail(ErrorCode::kMismatch,
+         "{}: the teacher's logits for the probe batch differ from those of the machine that began the store (probe "
+         "expected {}, found {}): another type of processor or version of a library; go on there, or allow labels that "
+         "differ in the last bits with --teacher.any_processor=true",
+         store_path_, expected, found);
+  }
+
   double Seconds() const {
     return std::max(1e-3, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
   }
@@ -155,6 +168,39 @@ class Production {
   std::string digest_;
 };
 
+// Rank 0 goes first: it builds the index that the dataset may need, and the others find it.
+std::unique_ptr<Source> OpenSourceInTurn(const Job& job, Communicator& communicator) {
+  if (communicator.rank() != 0) {
+    while (!communicator.Receive(std::chrono::seconds(1))) {
+    }
+    return OpenJobSource(job);
+  }
+  const auto let_others_go = [&] {
+    for (int rank = 1; rank < communicator.size(); ++rank) communicator.Send(rank, "");
+  };
+  try {
+    auto source = OpenJobSource(job);
+    let_others_go();
+    return source;
+  } catch (...) {
+    let_others_go();
+    throw;
+  }
+}
+
+// Before the first span of a store is paid for.
+void RequireAccuracy(const Job& job, const LabellingSetup& setup) {
+  if (job.teacher.min_accuracy == 0) return;
+  const double accuracy = TeacherAccuracy(job, setup);
+  if (accuracy >= job.teacher.min_accuracy) return;
+  Fail(
+      ErrorCode::kMismatch,
+      "the teacher classifies {:.2f} % of data.test_split '{}' right, less than teacher.min_accuracy {:.2f} %: nothing "
+      "was labelled; are teacher.mean, teacher.std, teacher.image_size and the order of the classes those it was "
+      "trained with?",
+      100 * accuracy, job.data.test_split, 100 * job.teacher.min_accuracy);
+}
+
 // trace.json, trace.1.json, trace.2.json, ...
 std::string TracePath(const std::string& path, int rank) {
   if (rank == 0) return path;
@@ -175,12 +221,14 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   WorkerHooks worker;
   try {
     job = ReadJob(options.job, overrides);
-    setup = SetUpLabelling(job);
-    setup.schema.provenance = Provenance(job);
+    setup = SetUpLabelling(job, OpenSourceInTurn(job, *communicator));
+    const std::string probe = setup.teacher->ProbeDigest();
+    setup.schema.provenance = Provenance(job, probe);
     const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
     labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, attempt,
                      trace ? &*trace : nullptr);
-    worker.identity = SchemaDigest(setup.schema);
+    worker.identity = "schema " + SchemaDigest(setup.schema);
+    if (!job.teacher.any_processor) worker.identity += ", probe of the teacher's logits " + probe;
     worker.work = [&](uint64_t group) { return EncodeSpanFiles(labeller->Label(group)); };
     worker.prepare = [&](uint64_t group) { labeller->Prepare(group); };
   } catch (const Error& error) {
@@ -195,8 +243,11 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   const CoordinatorHooks coordinator = {
       .begin =
           [&] {
-            return labeller->groups().GroupsOf(
-                production.Begin(setup.schema, [&] { return labeller->LearnCodecTables(); }));
+            const StoreWriter::Calibrator calibrate = [&] {
+              RequireAccuracy(job, setup);
+              return labeller->LearnCodecTables();
+            };
+            return labeller->groups().GroupsOf(production.Begin(job, setup.schema, calibrate));
           },
       .commit = [&](const std::vector<std::string>& results) { production.Commit(results); },
       .complete = [&] { production.Complete(); },
@@ -217,46 +268,6 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
 }
 
 }  // namespace
-
-LabellingSetup SetUpLabelling(const Job& job) {
-  for (const char* key : {"data.path", "teacher.path", "labels.store"}) job.Require(key);
-  LabellingSetup setup;
-  setup.source = OpenArraySource(job.data.path, job.data.split);
-  const OrderKind order = ParseOrderKind(job.views.order);
-  const ImageShape shape = setup.source->image_shape().value();
-  setup.views = std::make_unique<ViewRenderer>(*setup.source, job.views, order, job.views.seed, shape);
-  setup.renderer = MakeImageBatchRenderer(*setup.views);
-  setup.teacher = std::make_unique<Teacher>(job.teacher, shape);
-
-  Schema& schema = setup.schema;
-  schema.layout = {.num_samples = setup.source->num_samples(),
-                   .num_epochs = job.labels.epochs,
-                   .chunk_size = job.labels.chunk_size,
-                   .span_chunks = job.labels.span_chunks};
-  schema.codec = {.num_classes = setup.teacher->num_classes(),
-                  .k = job.labels.k,
-                  .values = ParseValues(job.labels.values),
-                  .delta = job.labels.delta,
-                  .max_delta = job.labels.max_delta,
-                  .temperatures = job.labels.temperatures,
-                  .true_label = job.labels.true_label};
-  schema.selection = {.kind = ParseSelection(job.labels.selection), .p = job.labels.p};
-  schema.calibration = {.num_labels = job.labels.calibration_labels, .prior = ParsePrior(job.labels.prior)};
-  schema.seed = job.views.seed;
-  schema.dataset = setup.source->Identity();
-  schema.order = OrderIdentity(order);
-  schema.views = ViewIdentity(job.views);
-  schema.teacher = setup.teacher->Identity();
-  // What the classes mean: labels of the same teacher with other names are other labels.
-  if (const std::string& path = job.teacher.class_names; !path.empty()) {
-    schema.teacher["class_names"] = ReadClassNames(path, schema.codec.num_classes).digest;
-  }
-  if (const std::string& path = job.teacher.tokenizer; !path.empty()) {
-    schema.teacher["tokenizer"] = "sha256:" + Sha256HexOfFile(path);
-  }
-  ValidateSchema(schema);
-  return setup;
-}
 
 Command AddProduce(CLI::App& program) {
   CLI::App* app = program.add_subcommand(

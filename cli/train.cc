@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "console.h"
+#include "labelling.h"
 #include "signals.h"
 
 namespace decant {
@@ -17,17 +18,19 @@ struct Options {
 };
 
 // The job's [views], where they are given, must be the store's: a student sees what the teacher saw.
-void RequireStoreViews(const Job& job, const StoreReader& store) {
+void RequireStoreViews(const Job& job, const StoreReader& store, const Source& dataset) {
   const Schema& schema = store.schema();
   Schema wanted = schema;
   bool given = false;
   for (const std::string& key : job.given) given = given || key.starts_with("views.");
   if (given) {
-    wanted.views = ViewIdentity(job.views);
-    wanted.order = OrderIdentity(ParseOrderKind(job.views.order));
+    ViewSpec spec = job.views;
+    spec.size = ViewSpecFromIdentity(schema.views).size;  // the teacher's, which a student need not know
+    wanted.views = ViewIdentity(spec);
+    wanted.order = OrderIdentity(job.views.order_spec());
     wanted.seed = job.views.seed;
   }
-  wanted.dataset = OpenArraySource(job.data.path, job.data.split)->Identity();
+  wanted.dataset = dataset.Identity();
   std::string text;
   for (const SchemaDifference& difference : CompareSchemas(schema, wanted)) {
     text += fmt::format("; {}: expected {}, found {}", difference.field, difference.expected, difference.found);
@@ -65,11 +68,9 @@ int TrainCommand(const Options& options, const std::vector<std::string>& overrid
     job.Require("labels.store");
     job.Require("data.path");
     const auto store = std::make_shared<StoreReader>(job.labels.store);
-    RequireStoreViews(job, *store);
+    RequireStoreViews(job, *store, *OpenJobSource(job));
     Job with_views = job;
-    static_cast<ViewSpec&>(with_views.views) = ViewSpecFromIdentity(store->schema().views);
-    with_views.views.order = OrderKindName(OrderFromIdentity(store->schema().order).kind);
-    with_views.views.seed = store->schema().seed;
+    with_views.TakeViews(store->schema());
     setup = SetUpTraining(with_views);
     targets = MakeStoredTargets(store, *setup.views, setup.targets);
   } else if (job.train.labels == "hard") {
@@ -96,16 +97,17 @@ int TrainCommand(const Options& options, const std::vector<std::string>& overrid
 TrainingSetup SetUpTraining(const Job& job) {
   for (const char* key : {"data.path", "train.checkpoint"}) job.Require(key);
   TrainingSetup setup;
-  setup.train = OpenArraySource(job.data.path, job.data.split);
-  setup.test = OpenArraySource(job.data.path, job.data.test_split);
-  const ImageShape shape = setup.train->image_shape().value();
-  if (setup.test->image_shape() != shape) {
+  setup.train = OpenImageSource(job.data);
+  SourceOptions test = job.data;
+  test.split = job.data.test_split;
+  setup.test = OpenImageSource(test);
+  const ImageShape shape = ViewShape(job, "student.image_size", job.student.image_size, *setup.train);
+  if (job.views.crop == "none" && setup.test->image_shape() != setup.train->image_shape()) {
     Fail(ErrorCode::kMismatch, "{}: the images of '{}' and '{}' have different shapes", job.data.path, job.data.split,
          job.data.test_split);
   }
-  setup.views =
-      std::make_unique<ViewRenderer>(*setup.train, job.views, ParseOrderKind(job.views.order), job.views.seed, shape);
-  setup.test_views = std::make_unique<ViewRenderer>(*setup.test, ViewSpec{}, OrderKind::kDataset, 0, shape);
+  setup.views = std::make_unique<ViewRenderer>(MakeImageViews(job, *setup.train, shape));
+  setup.test_views = std::make_unique<ViewRenderer>(*setup.test, TestViews(job.views), OrderKind::kDataset, 0, shape);
   setup.network = job.student;
   setup.network.height = shape.height;
   setup.network.width = shape.width;

@@ -10,6 +10,10 @@
 #include "command.h"
 #include "console.h"
 
+#ifdef DECANT_TORCH
+#include "verify_teacher.h"
+#endif
+
 namespace decant {
 namespace {
 
@@ -17,6 +21,8 @@ struct Options {
   std::string store;
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   bool json = false;
+  std::string teacher;  // a job file
+  uint64_t samples = 4096;
 };
 
 std::string Verdict(const VerifyReport& report) {
@@ -25,22 +31,21 @@ std::string Verdict(const VerifyReport& report) {
   return report.sealed ? "sound" : "sound, not sealed";
 }
 
-void PrintJson(const std::string& store, const VerifyReport& report) {
+nlohmann::ordered_json ReportJson(const std::string& store, const VerifyReport& report) {
   nlohmann::ordered_json damages = nlohmann::ordered_json::array();
   for (const Damage& damage : report.damages) damages.push_back({{"where", damage.where}, {"what", damage.what}});
-  const nlohmann::ordered_json object = {{"store", store},
-                                         {"verdict", Verdict(report)},
-                                         {"files", report.num_files},
-                                         {"bytes", report.file_bytes},
-                                         {"spans", report.num_spans},
-                                         {"spans_committed", report.num_committed},
-                                         {"spans_expired", report.num_expired},
-                                         {"labels", report.num_labels},
-                                         {"entries", report.num_entries},
-                                         {"seconds", report.seconds},
-                                         {"digest", report.digest.value_or("")},
-                                         {"damages", damages}};
-  fmt::print("{}\n", object.dump(2));
+  return {{"store", store},
+          {"verdict", Verdict(report)},
+          {"files", report.num_files},
+          {"bytes", report.file_bytes},
+          {"spans", report.num_spans},
+          {"spans_committed", report.num_committed},
+          {"spans_expired", report.num_expired},
+          {"labels", report.num_labels},
+          {"entries", report.num_entries},
+          {"seconds", report.seconds},
+          {"digest", report.digest.value_or("")},
+          {"damages", damages}};
 }
 
 void PrintText(const std::string& store, const VerifyReport& report) {
@@ -57,6 +62,57 @@ void PrintText(const std::string& store, const VerifyReport& report) {
   }
 }
 
+#ifdef DECANT_TORCH
+nlohmann::ordered_json AgreementJson(const Agreement& agreement) {
+  return {{"labels", agreement.num_labels},
+          {"top_1_agreement", agreement.top_1},
+          {"overlap", agreement.overlap},
+          {"kl_mean", agreement.kl_mean}};
+}
+
+void PrintAgreement(const char* name, const Agreement& agreement) {
+  fmt::print("  {:<28} {:>10.4f} {:>10.4f} {:>12.2e}\n", name, agreement.top_1, agreement.overlap, agreement.kl_mean);
+}
+
+void PrintText(const std::string& job, const TeacherCheck& check) {
+  fmt::print("teacher of {}, {} labels\n  {:<28} {:>10} {:>10} {:>12}\n", job, Grouped(check.stored.num_labels), "",
+             "top 1", "overlap", "mean KL");
+  PrintAgreement("stored", check.stored);
+  PrintAgreement("control: live against live", check.control);
+  for (const std::string& difference : check.differences) fmt::print("differs from the store: {}\n", difference);
+  for (const std::string& disagreement : check.disagreements) fmt::print("{}\n", disagreement);
+  fmt::print("verdict: {}\n", check.disagreements.empty() ? "these are the teacher's labels of these views"
+                                                          : "not this teacher's labels of these views");
+}
+
+int VerifyTeacher(const Options& options, const std::vector<std::string>& overrides, nlohmann::ordered_json report) {
+  const TeacherCheck check = CheckTeacher(options.store, options.teacher, overrides, options.samples);
+  if (options.json) {
+    report["teacher"] = {{"job", options.teacher},
+                         {"stored", AgreementJson(check.stored)},
+                         {"control", AgreementJson(check.control)},
+                         {"differences", check.differences},
+                         {"disagreements", check.disagreements}};
+    fmt::print("{}\n", report.dump(2));
+  } else {
+    PrintText(options.teacher, check);
+  }
+  return check.disagreements.empty() ? 0 : ExitCode(ErrorCode::kMismatch);
+}
+#endif
+
+int Verify(const Options& options, const std::vector<std::string>& overrides) {
+  const VerifyReport report = VerifyStore(options.store, options.threads);
+  const bool ask_teacher = !options.teacher.empty() && report.sound();
+  if (!options.json) PrintText(options.store, report);
+  if (options.json && !ask_teacher) fmt::print("{}\n", ReportJson(options.store, report).dump(2));
+#ifdef DECANT_TORCH
+  if (ask_teacher) return VerifyTeacher(options, overrides, ReportJson(options.store, report));
+#endif
+  if (!overrides.empty()) Fail(ErrorCode::kInvalidArgument, "unknown argument '{}'", overrides.front());
+  return report.sound() ? 0 : kExitDamaged;
+}
+
 }  // namespace
 
 Command AddVerify(CLI::App& program) {
@@ -68,15 +124,16 @@ Command AddVerify(CLI::App& program) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   app->add_flag("--json", options->json, "Print one JSON object");
-  return {app, [options] {
-            const VerifyReport report = VerifyStore(options->store, options->threads);
-            if (options->json) {
-              PrintJson(options->store, report);
-            } else {
-              PrintText(options->store, report);
-            }
-            return report.sound() ? 0 : kExitDamaged;
-          }};
+#ifdef DECANT_TORCH
+  CLI::Option* teacher = app->add_option("--teacher", options->teacher,
+                                         "Also ask the teacher of this job file; its keys can be given as for produce");
+  app->add_option("--samples", options->samples, "... about so many labels, evenly spread")
+      ->needs(teacher)
+      ->capture_default_str()
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 32));
+  app->allow_extras();
+#endif
+  return {app, [app, options] { return Verify(*options, app->remaining()); }};
 }
 
 }  // namespace decant

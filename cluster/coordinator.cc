@@ -21,11 +21,10 @@ void Coordinator::OnMessage(int worker, const JobMessage& message) {
   switch (message.kind) {
     case MessageKind::kReady:
       if (message.text != identity_) {
-        Stop(
-            static_cast<int32_t>(ErrorCode::kMismatch),
-            fmt::format("rank {} would label something else: schema digest expected {}, found {}; do all ranks see the "
-                        "same job, dataset, teacher and version of decant?",
-                        worker, identity_, message.text));
+        Stop(static_cast<int32_t>(ErrorCode::kMismatch),
+             fmt::format("rank {} would label something else: expected {}, found {}; do all ranks see the same job, "
+                         "dataset, teacher and version of decant, on the same type of processor?",
+                         worker, identity_, message.text));
       }
       state.ready = true;
       ++num_ready_;

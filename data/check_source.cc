@@ -11,7 +11,8 @@
 
 namespace decant {
 
-std::vector<UndecodableSample> CheckSource(const ImageSource& source, unsigned num_threads, const Progress& progress) {
+std::vector<UndecodableSample> CheckSource(const ImageSource& source, unsigned num_threads,
+                                           const ProgressFunction& progress) {
   if (const auto* encoded = dynamic_cast<const EncodedSource*>(&source)) encoded->index().Check();
   std::vector<UndecodableSample> undecodable;
   std::mutex mutex;

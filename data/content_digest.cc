@@ -7,7 +7,8 @@
 
 namespace decant {
 
-void AddBytes(const InputFile& file, uint64_t offset, uint64_t size, Xxh3Stream* digest, const Progress& progress) {
+void AddBytes(const InputFile& file, uint64_t offset, uint64_t size, Xxh3Stream* digest,
+              const ProgressFunction& progress) {
   constexpr uint64_t kBufferBytes = 4 << 20;
   std::vector<char> buffer(std::min(size, kBufferBytes));
   for (uint64_t done = 0; done < size;) {
@@ -30,7 +31,7 @@ void AddPieces(const InputFile& file, uint64_t offset, uint64_t size, Xxh3Stream
 }
 
 std::string ContentDigestOf(const DatasetLocation& location, const InputFile& file, uint64_t offset, uint64_t size,
-                            const Progress& progress) {
+                            const ProgressFunction& progress) {
   IndexMeta meta;
   meta.kind = DatasetKindName(location.kind);
   meta.files = {{.name = Utf8Name(std::filesystem::path(file.path()).filename().native()), .status = file.status()}};

@@ -14,7 +14,7 @@ struct IndexRequest {
   bool decodable = false;  // leave out what cannot be decoded
   bool hashes = false;
   unsigned num_threads = 0;
-  Progress progress = {};
+  ProgressFunction progress = {};
 };
 
 // The index of a dataset of encoded images: the one that is there if it fits, otherwise a new one, which is written to

@@ -1,5 +1,6 @@
 #include "decant/producer/batch_renderer.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -66,7 +67,81 @@ class ImageBatchRenderer : public BatchRenderer {
   const ViewRenderer& views_;
 };
 
+// What a position's label is about: the token that was masked there, or the one that comes next.
+std::vector<uint32_t> TrueClasses(const std::vector<uint32_t>& tokens, const TokenView& view) {
+  const bool masked = view.positions.size() != tokens.size();
+  std::vector<uint32_t> classes;
+  for (const uint32_t position : view.positions) {
+    classes.push_back(tokens[masked ? position : std::min<size_t>(position + 1, tokens.size() - 1)]);
+  }
+  return classes;
+}
+
+class TokenBatchRenderer : public BatchRenderer {
+ public:
+  explicit TokenBatchRenderer(const TokenViewer& views) : views_(views) {}
+
+  void Render(uint32_t epoch, std::span<const uint64_t> positions, std::span<TeacherBatch> batches) const override {
+    const Order order = views_.OrderOf(epoch);
+    std::vector<uint32_t> tokens;
+    for (uint32_t e = 0; e < batches.size(); ++e) {
+      TeacherBatch& batch = batches[e];
+      batch.windows.clear();
+      batch.tokens.clear();
+      batch.fingerprints.clear();
+      batch.true_classes.clear();
+      for (const uint64_t position : positions) {
+        batch.windows.push_back(views_.ViewAt(order, epoch + e, position));
+        views_.source().ReadTokens(batch.windows.back().sample_id, &tokens);
+        batch.true_classes.push_back(TrueClasses(tokens, batch.windows.back()));
+        batch.fingerprints.push_back(batch.windows.back().fingerprint);
+      }
+      for (size_t i = 0; i < positions.size(); ++i) {
+        const TokenView& view = batch.windows[i];
+        batch.tokens.push_back({epoch + e, view.sample_id, view.inputs, view.positions, batch.true_classes[i]});
+      }
+    }
+  }
+
+ private:
+  const TokenViewer& views_;
+};
+
 }  // namespace
+
+void LabelTeacherBatch(Teacher& teacher, const TeacherBatch& batch, LabelSelector* selector, LabelBatch* labels) {
+  if (batch.windows.empty()) {
+    teacher.Label(batch.images.data(), batch.views, selector, labels);
+  } else {
+    teacher.LabelTokens(batch.tokens, selector, labels);
+    for (const TokenView& view : batch.windows) labels->window_hashes.push_back(view.hash);
+  }
+  if (!selector->params().view_fingerprints) return;
+  labels->view_fingerprints.insert(labels->view_fingerprints.end(), batch.fingerprints.begin(),
+                                   batch.fingerprints.end());
+}
+
+std::vector<SelectedView> LabelledViews(const TeacherBatch& batch) {
+  std::vector<SelectedView> views = batch.views;
+  for (const TokenWindow& window : batch.tokens) {
+    for (size_t i = 0; i < window.positions.size(); ++i) {
+      views.push_back({window.epoch, window.sample_id, window.true_classes[i], window.positions[i]});
+    }
+  }
+  return views;
+}
+
+void TeacherBatchLogits(Teacher& teacher, const TeacherBatch& batch, std::vector<float>* logits) {
+  if (batch.windows.empty()) {
+    teacher.Logits(batch.images.data(), batch.views.size(), logits);
+  } else {
+    teacher.TokenLogits(batch.tokens, logits);
+  }
+}
+
+std::unique_ptr<BatchRenderer> MakeTokenBatchRenderer(const TokenViewer& views) {
+  return std::make_unique<TokenBatchRenderer>(views);
+}
 
 std::unique_ptr<BatchRenderer> MakeImageBatchRenderer(const ViewRenderer& views) {
   return std::make_unique<ImageBatchRenderer>(views);

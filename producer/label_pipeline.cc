@@ -135,9 +135,8 @@ void LabelPipeline::Impl::Forward() {
     group->labels.resize(group->plan.num_epochs);
     for (size_t e = 0; e < group->batches.size(); ++e) {
       const TraceScope scope(trace, "forward and select", group->plan.positions.size());
-      const TeacherBatch& batch = group->batches[e];
       group->labels[e].Clear();
-      teacher.Label(batch.images.data(), batch.views, &selector, &group->labels[e]);
+      LabelTeacherBatch(teacher, group->batches[e], &selector, &group->labels[e]);
     }
     {
       const std::lock_guard lock(mutex);
@@ -199,8 +198,7 @@ void LabelPipeline::Next(LabelBatch* labels) {
     self.current = self.TakeLabelled();
     self.current_epoch = 0;
   }
-  const LabelBatch& next = self.current->labels[self.current_epoch];
-  labels->AppendRange(next, 0, next.size());
+  labels->AppendSamples(self.current->labels[self.current_epoch], 0, self.current->plan.positions.size());
   if (++self.current_epoch < self.current->labels.size()) return;
   self.Recycle(std::exchange(self.current, nullptr));
 }

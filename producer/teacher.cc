@@ -201,9 +201,6 @@ uint32_t Teacher::num_classes() const {
 uint32_t Teacher::batch_size() const {
   return impl_->options.batch_size;
 }
-uint32_t Teacher::batch_size() const {
-  return impl_->options.batch_size;
-}
 uint64_t Teacher::num_parameters() const {
   return impl_->networks.num_parameters();
 }
@@ -230,6 +227,19 @@ void Teacher::Label(const uint8_t* images, std::span<const SelectedView> views, 
   self.Compute([&] {
     const torch::Tensor logits = self.ForwardImages(images, views.size());
     self.Select(logits, torch::arange(static_cast<int64_t>(views.size())), views, selector, labels);
+  });
+}
+
+void Teacher::TokenLogits(std::span<const TokenWindow> windows, std::vector<float>* logits) {
+  const Impl& self = *impl_;
+  self.Compute([&] {
+    const torch::Tensor batch = self.networks.NewBatch();
+    const torch::Tensor mask = self.networks.NewBatch();
+    const TokenRows placed = self.PlaceWindows(windows, batch, mask);
+    const torch::Tensor all = self.networks.Forward(batch, mask).reshape({-1, self.networks.num_classes()});
+    const torch::Tensor rows = torch::tensor(placed.rows, torch::kInt64).to(self.networks.device());
+    const torch::Tensor on_host = ToHost(all.index_select(0, rows));
+    logits->assign(on_host.data_ptr<float>(), on_host.data_ptr<float>() + on_host.numel());
   });
 }
 
@@ -261,21 +271,6 @@ std::string Teacher::ProbeDigest() {
     digest.Update(logits.data_ptr(), logits.nbytes());
     return Hex(digest.Digest());
   });
-}
-
-void Teacher::Label(const uint8_t* images, std::span<const SelectedView> views, LabelSelector* selector,
-                    LabelBatch* labels) {
-  std::vector<float> logits;
-  Logits(images, views.size(), &logits);
-  const size_t num_classes = impl_->num_classes;
-  for (size_t i = 0; i < views.size(); ++i) {
-    try {
-      selector->Append(std::span(logits).subspan(i * num_classes, num_classes), views[i], labels);
-    } catch (const Error& error) {
-      Fail(error.code(), "the teacher's logits for sample {} in epoch {}: {}", views[i].sample_id, views[i].epoch,
-           error.what());
-    }
-  }
 }
 
 std::string LibTorchVersion() {

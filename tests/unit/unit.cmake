@@ -49,6 +49,7 @@ decant_test(row_kernels_test LABEL unit LINKS decant::select)
 target_include_directories(row_kernels_test PRIVATE ${PROJECT_SOURCE_DIR})
 decant_test(label_writer_test LABEL unit LINKS decant::select)
 decant_test(label_adviser_test LABEL unit LINKS decant::select)
+decant_test(agreement_test LABEL unit LINKS decant::select)
 decant_test(span_groups_test LABEL unit LINKS decant::select)
 decant_test(stream_test LABEL unit LINKS decant::stream)
 

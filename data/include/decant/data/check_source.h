@@ -10,7 +10,7 @@
 namespace decant {
 
 // Called with what is done and what there is to do, from one thread at a time.
-using Progress = std::function<void(uint64_t num_done, uint64_t num_all)>;
+using ProgressFunction = std::function<void(uint64_t num_done, uint64_t num_all)>;
 
 struct UndecodableSample {
   uint64_t sample_id = 0;
@@ -21,6 +21,6 @@ struct UndecodableSample {
 // Reads and decodes every image once, in `num_threads` threads (0: as many as the machine has), and returns those that
 // cannot be, by sample id. Also checks the index of a source that has one: kDataLoss when it is damaged. kExhausted.
 std::vector<UndecodableSample> CheckSource(const ImageSource& source, unsigned num_threads,
-                                           const Progress& progress = {});
+                                           const ProgressFunction& progress = {});
 
 }  // namespace decant

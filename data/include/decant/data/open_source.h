@@ -26,7 +26,7 @@ struct SourceOptions {
   std::string dtype = "uint16";       // of the tokens of a .bin file: "uint16" or "uint32"
   uint32_t window = 0;                // tokens of a sample, the most of a document's; 0: whole documents
   unsigned threads = 0;               // for building an index and for "content"; 0: as many as the machine has
-  Progress progress = {};             // of reading everything once
+  ProgressFunction progress = {};     // of reading everything once
 };
 
 // Opens a dataset, building its index first where it needs one and has none that fits. kNotFound, kUnavailable,

@@ -68,6 +68,8 @@ class Teacher {
 
   // Logits [n, num_classes()], row by row, of `n` images (uint8 [n, H, W, C]).
   void Logits(const uint8_t* images, size_t n, std::vector<float>* logits);
+  // Logits [n, num_classes()] of the `n` positions of at most batch_size() windows, one after the other.
+  void TokenLogits(std::span<const TokenWindow> windows, std::vector<float>* logits);
   // Appends the soft labels of views.size() images, at most batch_size(): one forward pass. kInvalidArgument, naming
   // the sample, for logits that are not finite.
   void Label(const uint8_t* images, std::span<const SelectedView> views, LabelSelector* selector, LabelBatch* labels);

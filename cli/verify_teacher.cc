@@ -1,0 +1,99 @@
+#include "verify_teacher.h"
+
+#include <algorithm>
+#include <map>
+
+#include "labelling.h"
+
+namespace decant {
+namespace {
+
+// Positions by epoch.
+using Places = std::map<uint32_t, std::vector<uint64_t>>;
+
+// `count` places, evenly spread over the committed labels that are still there.
+Places SpreadPlaces(const StoreReader& store, uint64_t count) {
+  const Layout& layout = store.schema().layout;
+  std::vector<Span> spans;
+  std::vector<uint64_t> ends;  // of the spans' labels, counted through
+  for (uint64_t index = 0; index < layout.num_spans(); ++index) {
+    const Span span = layout.SpanAt(index);
+    if (!store.ledger()[index] || store.expired(span.epoch)) continue;
+    const uint64_t last = std::min(span.chunk_end * layout.chunk_size, layout.num_samples);
+    spans.push_back(span);
+    ends.push_back((ends.empty() ? 0 : ends.back()) + last - span.chunk_begin * layout.chunk_size);
+  }
+  if (spans.empty()) Fail(ErrorCode::kNotFound, "{}: no labels yet", store.path());
+  const uint64_t total = ends.back();
+  Places places;
+  for (uint64_t i = 0; i < std::min(count, total); ++i) {
+    const uint64_t label = static_cast<uint64_t>(static_cast<unsigned __int128>(i) * total / std::min(count, total));
+    const auto index = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), label) - ends.begin());
+    const uint64_t begin = index == 0 ? 0 : ends[index - 1];
+    places[spans[index].epoch].push_back(spans[index].chunk_begin * layout.chunk_size + label - begin);
+  }
+  return places;
+}
+
+// What a teacher says of the views at `places`.
+LabelBatch AskTeacher(const Job& job, const LabellingSetup& setup, const Places& places) {
+  SpanLabeller labeller(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, "verify");
+  LabelBatch labels;
+  for (const auto& [epoch, positions] : places) labeller.LabelPositions(epoch, positions, &labels);
+  return labels;
+}
+
+void RequireComparable(const StoreReader& store, const Schema& job) {
+  const Schema& schema = store.schema();
+  if (schema.layout.num_samples != job.layout.num_samples || schema.codec.num_classes != job.codec.num_classes) {
+    Fail(ErrorCode::kMismatch,
+         "{} has labels of {} samples and {} classes, the job's dataset has {} samples and its "
+         "teacher {} classes",
+         store.path(), schema.layout.num_samples, schema.codec.num_classes, job.layout.num_samples,
+         job.codec.num_classes);
+  }
+}
+
+}  // namespace
+
+TeacherCheck CheckTeacher(const std::string& store_path, const std::string& job_path,
+                          const std::vector<std::string>& overrides, uint64_t num_labels) {
+  const StoreReader store(store_path);
+  Job job = ReadJob(job_path, overrides);
+  job.labels.store = store_path;
+  job.given.insert("labels.store");
+  LabellingSetup setup = SetUpLabelling(job, OpenJobSource(job));
+  RequireComparable(store, setup.schema);
+  TeacherCheck check;
+  // Labels are selected as the store's were; who the teacher is and what it is shown is the job's.
+  Schema schema = store.schema();
+  for (auto* field : {&Schema::dataset, &Schema::views, &Schema::order, &Schema::teacher}) {
+    schema.*field = setup.schema.*field;
+  }
+  schema.seed = setup.schema.seed;
+  for (const SchemaDifference& difference : CompareSchemas(store.schema(), schema)) {
+    check.differences.push_back(
+        fmt::format("{}: expected {}, found {}", difference.field, difference.expected, difference.found));
+  }
+  setup.schema = schema;
+
+  const Places places = SpreadPlaces(store, num_labels);
+  LabelBatch stored;
+  for (const auto& [epoch, positions] : places) {
+    for (const uint64_t position : positions) store.ReadLabel(epoch, position, &stored);
+  }
+  const LabelBatch live = AskTeacher(job, setup, places);
+  check.stored = Compare(live, stored);
+
+  job.teacher.batch_size = job.teacher.batch_size == 1 ? 2 : job.teacher.batch_size - 1;
+  setup.teacher = MakeTeacher(job, *setup.source);
+  const LabelBatch again = AskTeacher(job, setup, places);
+  const LabelCodes codes = store.codec().Quantise(again);
+  LabelBatch control;
+  store.codec().Dequantise(codes, 0, codes.size(), &control);
+  check.control = Compare(live, control);
+  check.disagreements = Disagreements(check.stored, check.control);
+  return check;
+}
+
+}  // namespace decant
