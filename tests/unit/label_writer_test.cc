@@ -69,10 +69,11 @@ class LabelWriterTest : public testing::Test {
 
   TemporaryDirectory directory_;
   const std::string path_ = directory_.File("labels.decant");
-  Schema schema_ = SmallSchema();
+  Schema schema_ = SmallSchema(1);
 };
 
 TEST_F(LabelWriterTest, GivesEachSampleItsLabel) {
+  schema_.layout.num_epochs = 2;
   WriteStore(path_, 5, false, false);
   const StoreReader reader(path_);
   for (uint32_t epoch = 0; epoch < schema_.layout.num_epochs; ++epoch) {
@@ -93,11 +94,9 @@ TEST_F(LabelWriterTest, GivesEachSampleItsLabel) {
 TEST_F(LabelWriterTest, BatchesAndOrderOfSpansDoNotChangeTheDigest) {
   const std::string digest = WriteStore(path_, 1, false, false);
   int store = 0;
-  for (const size_t batch : {size_t{3}, size_t{4}, size_t{8}, size_t{1000}}) {
-    for (const bool as_labels : {false, true}) {
-      const std::string path = directory_.File(std::to_string(store++));
-      EXPECT_EQ(WriteStore(path, batch, as_labels, batch % 2 == 0), digest);
-    }
+  for (const size_t batch : {3, 8, 1000}) {
+    const std::string path = directory_.File(std::to_string(store++));
+    EXPECT_EQ(WriteStore(path, batch, batch != 8, batch != 3), digest);
   }
 }
 
@@ -117,7 +116,7 @@ TEST_F(LabelWriterTest, GoesOnAfterAWriterThatVanishedInASpan) {
     EXPECT_EQ(labels.num_put(), 5u);
   }
   LabelWriter writer(path_, schema_);
-  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{1, 2}));
   for (const uint64_t span : writer.MissingSpans()) PutSpan(&writer, span, 4, false);
   EXPECT_EQ(writer.Seal(), WriteStore(directory_.File("other"), 3, false, false));
 }
@@ -171,7 +170,7 @@ TEST_F(LabelWriterTest, ACommittedSpanStaysAsItIs) {
   SpanLabels slow = writer.Begin(2);
   PutSpan(&writer, 2, 4, false);
   EXPECT_THAT([&] { writer.Begin(2); }, FailsWith(kWrong, "span 2 is committed already"));
-  EXPECT_THAT([&] { writer.Begin(6); }, FailsWith(kWrong, "6"));
+  EXPECT_THAT([&] { writer.Begin(3); }, FailsWith(kWrong, "3"));
   slow.PutLogits(std::vector<float>(10 * slow.num_samples()));
   EXPECT_THAT([&] { slow.Commit(); }, FailsWith(kWrong, "span 2 is committed already"));
   for (const uint64_t span : writer.MissingSpans()) PutSpan(&writer, span, 4, false);
@@ -181,7 +180,7 @@ TEST_F(LabelWriterTest, ACommittedSpanStaysAsItIs) {
 TEST_F(LabelWriterTest, SealsOnlyCompleteStores) {
   LabelWriter writer(path_, schema_);
   PutSpan(&writer, 0, 4, false);
-  EXPECT_THAT([&] { writer.Seal(); }, FailsWith(kWrong, "5 spans are missing, the first is span 1"));
+  EXPECT_THAT([&] { writer.Seal(); }, FailsWith(kWrong, "2 spans are missing, the first is span 1"));
 }
 
 TEST_F(LabelWriterTest, RefusesAnotherSchema) {
