@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "image_ops.h"
 
@@ -39,9 +38,9 @@ void ToRgb(const Hsv& hsv, uint8_t* rgb) {
   const auto sector = static_cast<int32_t>(hsv.hue * 6.0 / 255.0);
   const auto rest = static_cast<float>(static_cast<float>(hsv.hue) * 6.0 / 255.0 - static_cast<float>(sector));
   const auto saturation = static_cast<float>(hsv.saturation / 255.0);
-  const uint8_t p = Clip(std::round(v * (1.0 - saturation)));
-  const uint8_t q = Clip(std::round(v * (1.0 - saturation * rest)));
-  const uint8_t t = Clip(std::round(v * (1.0 - saturation * (1.0 - rest))));
+  const uint8_t p = Clip(v * (1.0 - saturation) + 0.5);
+  const uint8_t q = Clip(v * (1.0 - saturation * rest) + 0.5);
+  const uint8_t t = Clip(v * (1.0 - saturation * (1.0 - rest)) + 0.5);
   const uint8_t sectors[6][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v}, {t, p, v}, {v, p, q}};
   std::copy_n(sectors[sector % 6], 3, rgb);
 }

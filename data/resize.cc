@@ -21,8 +21,10 @@ using Bytes = uint8_t __attribute__((vector_size(kLanes)));
 // Transposes blocks of 16 x 16 bytes: out[i][j] = in[j][i]. Four rounds, each of which interleaves row i with row i
 // + 8.
 inline __attribute__((always_inline)) void TransposeBlock(Bytes (&block)[kLanes]) {
+#pragma GCC unroll 4
   for (int round = 0; round < 4; ++round) {
     Bytes next[kLanes];
+#pragma GCC unroll 8
     for (uint32_t i = 0; i < kLanes / 2; ++i) {
       const Bytes a = block[i], b = block[i + kLanes / 2];
       next[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);

@@ -152,10 +152,10 @@ ONE = 1 << 24
 # Keys of a spec and their defaults.
 DEFAULTS = dict(
     size="0x0", crop="none", crop_share=0.875, scale_min=0.08, scale_max=1, ratio_min=3 / 4, ratio_max=4 / 3, flip=0,
-    shift=0, rotate=0, shear=0, zoom=0, rand_augment_ops=0, rand_augment_magnitude=9, jitter_brightness=0, jitter_contrast=0,
-    jitter_saturation=0, jitter_hue=0, grey=0, blur=0, blur_sigma_min=0.1, blur_sigma_max=2, erase=0,
-    erase_scale_min=0.02, erase_scale_max=0.33, erase_ratio_min=0.3, erase_ratio_max=3.3, brightness=0, mixup=0, mixup_alpha=1, cutmix=0,
-    cutmix_alpha=1)
+    shift=0, rotate=0, shear=0, zoom=0, rand_augment_ops=0, rand_augment_magnitude=9, jitter_brightness=0,
+    jitter_contrast=0, jitter_saturation=0, jitter_hue=0, grey=0, blur=0, blur_sigma_min=0.1, blur_sigma_max=2, erase=0,
+    erase_scale_min=0.02, erase_scale_max=0.33, erase_ratio_min=0.3, erase_ratio_max=3.3, brightness=0, mixup=0,
+    mixup_alpha=1, cutmix=0, cutmix_alpha=1)
 FullSpec = namedtuple("FullSpec", DEFAULTS)
 Operations = namedtuple("Operations", "flip augment order factors hue grey sigma erased")
 Mixing = namedtuple("Mixing", "kind own_share box")

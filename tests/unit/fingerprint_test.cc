@@ -118,6 +118,36 @@ TEST_F(FingerprintTest, IsNeverTheReservedOne) {
   EXPECT_GT(counts[0xfffe], 6);  // 12.2 are expected, 6.1 of each of two
 }
 
+// Rows of docs/randomness.md.
+TEST_F(FingerprintTest, GivesKnownAnswers) {
+  const ViewSpec spec = {.crop = "random",
+                         .flip = 0.5,
+                         .shift = 0.1,
+                         .rotate = 20,
+                         .shear = 0.2,
+                         .zoom = 0.2,
+                         .rand_augment_ops = 2,
+                         .jitter_brightness = 0.4,
+                         .jitter_hue = 0.1,
+                         .grey = 0.2,
+                         .blur = 0.5,
+                         .erase = 0.5,
+                         .brightness = 0.4,
+                         .mixup = 0.4,
+                         .mixup_alpha = 0.8,
+                         .cutmix = 0.4};
+  const PictureSource source(9, {kShape});
+  const ViewRenderer renderer(source, spec, OrderKind::kGlobal, 2024, {224, 224, 3});
+  const auto at = [&](uint32_t epoch, uint64_t position) {
+    return renderer.Fingerprint(renderer.ViewAt(renderer.OrderOf(epoch), epoch, position), epoch, {375, 500, 3},
+                                {480, 640, 3});
+  };
+  EXPECT_EQ(at(0, 0), 0x0244);
+  EXPECT_EQ(at(0, 1), 0x78c8);
+  EXPECT_EQ(at(0, 8), 0xca79);
+  EXPECT_EQ(at(1, 3), 0x84fb);
+}
+
 TEST_F(FingerprintTest, RefusesImagesWithoutPixels) {
   const View view = {.sample_id = 3, .partner_id = 4, .params = {}};
   EXPECT_THAT([&] { Of(view, 0, 1, {0, 5, 3}); }, FailsWith(ErrorCode::kInvalidArgument, "sample 3"));

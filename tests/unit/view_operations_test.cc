@@ -199,6 +199,38 @@ TEST(DrawOperationsTest, OwnShareOfCutmixIsTheAreaOutsideTheBox) {
   EXPECT_NEAR(mean / kNumDraws, 1 - expected, 6 * 0.3 / std::sqrt(kNumDraws));
 }
 
+// Rows of docs/randomness.md.
+TEST(DrawOperationsTest, GivesKnownAnswers) {
+  EXPECT_EQ(DrawCrop({.crop = "random"}, 42, 7, 1234567, {375, 500, 3}, {224, 224, 3}),
+            (RelativeBox{958430, 631852, 14475213, 16090465}));
+  const ViewSpec photo = {.flip = 0.5,
+                          .rand_augment_ops = 2,
+                          .rand_augment_magnitude = 12,
+                          .jitter_brightness = 0.4,
+                          .jitter_contrast = 0.4,
+                          .jitter_saturation = 0.2,
+                          .jitter_hue = 0.1,
+                          .grey = 0.2,
+                          .blur = 0.5,
+                          .erase = 0.5};
+  const ViewParams view = DrawView(photo, 2024, 0, 0);
+  EXPECT_EQ(view.flip, false);
+  EXPECT_EQ(view.augment,
+            (std::vector<AugmentStep>{{AugmentOp::kPosterize, 12, true}, {AugmentOp::kBrightness, 12, true}}));
+  EXPECT_EQ(view.jitter_order, (std::array<uint8_t, 4>{1, 0, 3, 2}));
+  EXPECT_EQ(view.jitter_brightness, 66519u);
+  EXPECT_EQ(view.jitter_contrast, 66313u);
+  EXPECT_EQ(view.jitter_saturation, 57164u);
+  EXPECT_EQ(view.jitter_hue, -22);
+  EXPECT_EQ(view.grey, false);
+  EXPECT_EQ(view.blur_sigma, 66277u);
+  EXPECT_EQ(view.erase_box, (RelativeBox{9722260, 8151110, 4560513, 7091999}));
+  const Mixing mixing = DrawMixing({.mixup = 0.3, .mixup_alpha = 0.8, .cutmix = 0.5}, 2024, 0, 1);
+  EXPECT_EQ(mixing.cutmix, true);
+  EXPECT_EQ(mixing.own_share, 44926u);
+  EXPECT_EQ(mixing.cut_box, (RelativeBox{5045120, 9232041, 11732096, 7545175}));
+}
+
 class ViewOperationsTest : public testing::Test {
  protected:
   Pixels Render(const ViewSpec& spec, const ImageShape& shape, uint64_t position = 0,
