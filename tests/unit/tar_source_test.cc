@@ -159,7 +159,15 @@ TEST_F(TarSourceTest, AShardThatShrinksLaterIsToldWhenItIsRead) {
 TEST_F(TarSourceTest, RefusesCompressedTars) {
   WriteTar(tar_, members_, ARCHIVE_FORMAT_TAR_USTAR, true);
   EXPECT_THAT([&] { Open(tar_); }, FailsWith(ErrorCode::kInvalidArgument, "a compressed tar"));
-  EXPECT_THAT([&] { Open(tar_); }, FailsWith(ErrorCode::kInvalidArgument, "unpack it with 'gunzip'"));
+  std::filesystem::create_directories(directory_.File("data"));
+  for (const std::string name : {"data/0.tar.gz", "data/0.tgz"}) {
+    std::filesystem::rename(tar_, directory_.File(name));
+    for (const std::string& path : {name, std::string("data")}) {
+      EXPECT_THAT([&] { Open(directory_.File(path)); },
+                  FailsWith(ErrorCode::kInvalidArgument, "unpack it with 'gunzip'"));
+    }
+    std::filesystem::rename(directory_.File(name), tar_);
+  }
 }
 
 TEST_F(TarSourceTest, RefusesWhatIsNoTar) {
