@@ -258,8 +258,7 @@ TEST_F(FolderSourceTest, WhatTheUserMayNotReadIsAnErrorAndNeverLeftOut) {
 }
 
 TEST_F(FolderSourceTest, AFolderThatCannotBeWrittenNeedsAnotherPlaceForTheIndex) {
-  fs::permissions(directory_.path(),
-                  fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(directory_.path(), fs::perms(0555));
   const TemporaryDirectory elsewhere;
   fs::permissions(elsewhere.path(), fs::perms::all);
   {
