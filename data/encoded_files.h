@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,6 @@ class EncodedFiles {
   explicit EncodedFiles(const std::string& folder) : folder_(folder) {}
   // Samples are parts of these files in `folder`. The first kMaxOpenFiles that are read stay open.
   EncodedFiles(const std::string& folder, const std::vector<IndexedFile>& files);
-  ~EncodedFiles();
 
   // The path of the file that a sample lies in.
   std::string PathOf(const SamplePlace& place) const;
@@ -38,12 +38,14 @@ class EncodedFiles {
   static constexpr size_t kMaxOpenFiles = 256;
 
  private:
-  std::unique_ptr<InputFile> Open(const SamplePlace& place, uint64_t expected_size) const;
+  std::unique_ptr<InputFile> Open(const SamplePlace& place) const;
+  void Keep(uint32_t file, std::unique_ptr<InputFile> opened) const;
 
   std::string folder_;
-  std::vector<IndexedFile> files_;
-  mutable std::vector<std::atomic<InputFile*>> open_files_;
-  mutable std::atomic<size_t> num_open_ = 0;
+  std::vector<IndexedFile> files_;  // none: each sample has its own
+  mutable std::vector<std::atomic<const InputFile*>> open_files_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::unique_ptr<InputFile>> kept_;  // what open_files_ points to; guarded by mutex_
 };
 
 }  // namespace decant

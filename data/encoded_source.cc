@@ -50,7 +50,7 @@ void EncodedSource::ReadImage(uint64_t sample_id, Image* image) const {
     if (index_->meta().kind == "tar") what += fmt::format(", member '{}'", place.name);
     DecodeImage(bytes, what, {.channels = channels_, .min_side = min_side_}, image);
   } catch (const Error& error) {
-    if (!IsFaultOfSample(error.code())) throw;
+    if (!IsFaultOfSample(error.code())) Fail(error.code(), "sample {}: {}", sample_id, error.what());
     Fail(ErrorCode::kDataLoss, "sample {}: {}; data.undecodable = \"skip\" leaves such samples out", sample_id,
          error.what());
   }

@@ -29,8 +29,9 @@ std::vector<IndexedFile> StatFiles(const DatasetLocation& location) {
   return files;
 }
 
-bool Fits(const IndexMeta& meta, const SampleIndex& index, std::string_view kind, const std::vector<IndexedFile>& files,
+bool Fits(const SampleIndex& index, std::string_view kind, const std::vector<IndexedFile>& files,
           const IndexRequest& request) {
+  const IndexMeta& meta = index.meta();
   return meta.kind == kind && meta.decodable == request.decodable && meta.files == files &&
          (index.has_hashes() || !request.hashes);
 }
@@ -181,8 +182,7 @@ std::string_view DatasetKindName(DatasetKind kind) {
 }
 
 bool IsFaultOfSample(ErrorCode code) {
-  return code == ErrorCode::kDataLoss || code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable ||
-         code == ErrorCode::kInvalidArgument;
+  return code == ErrorCode::kDataLoss || code == ErrorCode::kNotFound || code == ErrorCode::kInvalidArgument;
 }
 
 std::unique_ptr<EncodedFiles> OpenEncodedFiles(const DatasetLocation& location, const std::vector<IndexedFile>& files) {
@@ -195,7 +195,7 @@ std::unique_ptr<SampleIndex> OpenOrBuildIndex(const DatasetLocation& location, c
   std::error_code ignored;
   if (std::filesystem::exists(location.index, ignored)) {
     auto index = std::make_unique<SampleIndex>(location.index);
-    if (Fits(index->meta(), *index, DatasetKindName(location.kind), files, request)) return index;
+    if (Fits(*index, DatasetKindName(location.kind), files, request)) return index;
   }
   Build(location, files, request);
   return std::make_unique<SampleIndex>(location.index);

@@ -28,7 +28,8 @@ std::string_view DatasetKindName(DatasetKind kind);
 // The files that hold a dataset's samples.
 std::unique_ptr<EncodedFiles> OpenEncodedFiles(const DatasetLocation& location, const std::vector<IndexedFile>& files);
 
-// Whether a failure to read a sample is the sample's own, and not the machine's.
+// Whether a failure to read a sample is the sample's own, and not the machine's or the user's: no permission, an I/O
+// error, no memory.
 bool IsFaultOfSample(ErrorCode code);
 
 }  // namespace decant

@@ -76,9 +76,9 @@ class TarReader {
       member->offset = static_cast<uint64_t>(archive_filter_bytes(tar_.get(), 0));
       member->size = static_cast<uint64_t>(archive_entry_size(entry));
       end_ = member->offset + member->size;
-      if (end_ > file_.size()) {
-        Fail(ErrorCode::kDataLoss, "{}: cut short: '{}' ends at byte {}, the file at {}", file_.path(),
-             Utf8Name(member->name), end_, file_.size());
+      if (end_ > file_.size() || member->size > file_.size()) {
+        Fail(ErrorCode::kDataLoss, "{}: cut short: '{}' has {} bytes from byte {} on, the file {}", file_.path(),
+             Utf8Name(member->name), member->size, member->offset, file_.size());
       }
       if (archive_entry_sparse_count(entry) > 0) {
         Fail(ErrorCode::kInvalidArgument, "{}: '{}' is stored as a sparse file; make the tar without --sparse",

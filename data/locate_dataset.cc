@@ -20,13 +20,20 @@ bool IsDirectory(const std::string& path) {
   return fs::is_directory(path, ignored);
 }
 
+// Compressed ones too, for an error that says what to do with them.
+bool IsTarName(std::string_view name) {
+  const size_t dot = name.rfind('.');
+  const std::string_view end = name.substr(std::min(dot, name.size()));
+  return end == ".tar" || end == ".tgz" || name.substr(0, dot).ends_with(".tar");
+}
+
 std::vector<std::string> TarsIn(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
   fs::directory_iterator entries(folder, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     const std::string name = entries->path().filename();
-    if (name.ends_with(".tar") && !name.starts_with('.')) names.push_back(name);
+    if (IsTarName(name) && !name.starts_with('.')) names.push_back(name);
   }
   if (error) FailErrno(error.value(), "list", folder);
   std::sort(names.begin(), names.end());
@@ -53,10 +60,6 @@ std::string FirstLine(const std::string& path) {
     if (line.find_first_not_of(" \t") != std::string_view::npos) return std::string(line);
   }
   return "";
-}
-
-bool IsTarName(std::string_view name) {
-  return name.ends_with(".tar");
 }
 
 std::string ListedDirectory(const std::string& path) {
@@ -87,7 +90,7 @@ DatasetKind KindOfDirectory(const std::string& path) {
 
 DatasetKind KindOfFile(const std::string& path, const SourceOptions& options) {
   if (path.ends_with(".npz")) return DatasetKind::kNpz;
-  if (path.ends_with(".tar")) return DatasetKind::kTar;
+  if (IsTarName(path)) return DatasetKind::kTar;
   const bool npy = path.ends_with(".npy");
   if (path.ends_with(".bin") || (npy && NpyFile(path).shape().size() == 1)) {
     return options.documents.empty() ? DatasetKind::kTokens : DatasetKind::kDocuments;
@@ -138,7 +141,6 @@ DatasetLocation LocateDataset(const SourceOptions& options) {
   location.kind = KindOf(location.path, options);
   location.index = options.index.empty() ? location.path + ".index" : options.index;
   const bool directory = IsDirectory(location.path);
-  const bool is_image_folder = location.kind == DatasetKind::kFolder;
   location.folder = directory ? location.path : fs::path(location.path).parent_path().native();
   if (location.kind == DatasetKind::kList) location.files = {fs::path(location.path).filename()};
   if (location.kind == DatasetKind::kTar) {
@@ -153,7 +155,7 @@ DatasetLocation LocateDataset(const SourceOptions& options) {
       Fail(ErrorCode::kInvalidArgument, "{}: no .tar files {} it; {}", location.path, directory ? "in" : "named in",
            directory ? "it holds " + ListedDirectory(location.path) : "name one a line");
     }
-  } else if (directory && !is_image_folder) {
+  } else if (directory && location.kind != DatasetKind::kFolder) {
     Fail(ErrorCode::kInvalidArgument, "{}: a directory with {}; data.kind '{}' needs a file", location.path,
          ListedDirectory(location.path), options.kind);
   }

@@ -1,7 +1,10 @@
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "decant/base/file.h"
 #include "decant/base/hash.h"
@@ -225,6 +228,46 @@ TEST_F(FolderSourceTest, DirectoriesWithoutClassesOrImagesAreErrors) {
               FailsWith(ErrorCode::kInvalidArgument, "a directory with 0 directories and 0 files; set data.kind"));
   options_.path = directory_.File("nowhere");
   EXPECT_THAT([&] { Open(); }, FailsWith(ErrorCode::kNotFound, directory_.File("nowhere")));
+}
+
+// Root may read anything.
+class AsNobody {
+ public:
+  AsNobody() : uid_(::geteuid()) {
+    if (uid_ == 0 && ::seteuid(65534) != 0) FailErrno(errno, "become", "nobody");
+  }
+  ~AsNobody() {
+    if (uid_ == 0 && ::seteuid(uid_) != 0) std::abort();
+  }
+
+ private:
+  uid_t uid_;
+};
+
+TEST_F(FolderSourceTest, WhatTheUserMayNotReadIsAnErrorAndNeverLeftOut) {
+  fs::permissions(directory_.path(), fs::perms::all);
+  const std::string path = directory_.File("train/bird/a.jpg");
+  fs::permissions(path, fs::perms::none);
+  const AsNobody nobody;
+  const auto source = Open();
+  EXPECT_THAT([&] { SideOf(*source, 0); },
+              FailsWith(ErrorCode::kUnavailable, "sample 0: cannot read " + path + ": Permission denied"));
+  EXPECT_EQ(SideOf(*source, 1), 9u);
+  options_.undecodable = "skip";
+  EXPECT_THAT([&] { Open(); }, FailsWith(ErrorCode::kUnavailable, path + ": Permission denied"));
+}
+
+TEST_F(FolderSourceTest, AFolderThatCannotBeWrittenNeedsAnotherPlaceForTheIndex) {
+  fs::permissions(directory_.path(), fs::perms(0555));
+  const TemporaryDirectory elsewhere;
+  fs::permissions(elsewhere.path(), fs::perms::all);
+  {
+    const AsNobody nobody;
+    EXPECT_THAT([&] { Open(); }, FailsWith(ErrorCode::kUnavailable, "set data.index to a file that can be written"));
+    options_.index = elsewhere.File("the.index");
+    EXPECT_EQ(Open()->num_samples(), 4u);
+  }
+  fs::permissions(directory_.path(), fs::perms::owner_all);
 }
 
 class ListSourceTest : public FolderSourceTest {

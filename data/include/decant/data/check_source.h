@@ -19,7 +19,8 @@ struct UndecodableSample {
 };
 
 // Reads and decodes every image once, in `num_threads` threads (0: as many as the machine has), and returns those that
-// cannot be, by sample id. Also checks the index of a source that has one: kDataLoss when it is damaged. kExhausted.
+// cannot be, by sample id. Also checks the index of a source that has one: kDataLoss when it is damaged. kUnavailable,
+// kExhausted when it is not the sample's fault.
 std::vector<UndecodableSample> CheckSource(const ImageSource& source, unsigned num_threads,
                                            const ProgressFunction& progress = {});
 
