@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "decant/base/error.h"
 #include "decant/base/hash.h"
 #include "decant/store/store_reader.h"
 

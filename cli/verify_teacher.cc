@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "decant/base/error.h"
+
 #include "labelling.h"
 
 namespace decant {
@@ -26,8 +28,9 @@ Places SpreadPlaces(const StoreReader& store, uint64_t count) {
   if (spans.empty()) Fail(ErrorCode::kNotFound, "{}: no labels yet", store.path());
   const uint64_t total = ends.back();
   Places places;
-  for (uint64_t i = 0; i < std::min(count, total); ++i) {
-    const uint64_t label = static_cast<uint64_t>(static_cast<unsigned __int128>(i) * total / std::min(count, total));
+  const uint64_t num_places = std::min(count, total);
+  for (uint64_t i = 0; i < num_places; ++i) {
+    const uint64_t label = i * (total / num_places) + i * (total % num_places) / num_places;
     const auto index = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), label) - ends.begin());
     const uint64_t begin = index == 0 ? 0 : ends[index - 1];
     places[spans[index].epoch].push_back(spans[index].chunk_begin * layout.chunk_size + label - begin);
@@ -67,7 +70,7 @@ TeacherCheck CheckTeacher(const std::string& store_path, const std::string& job_
   TeacherCheck check;
   // Labels are selected as the store's were; who the teacher is and what it is shown is the job's.
   Schema schema = store.schema();
-  for (auto* field : {&Schema::dataset, &Schema::views, &Schema::order, &Schema::teacher}) {
+  for (const auto field : {&Schema::dataset, &Schema::views, &Schema::order, &Schema::teacher}) {
     schema.*field = setup.schema.*field;
   }
   schema.seed = setup.schema.seed;

@@ -11,7 +11,7 @@ class Model(torch.nn.Module):
         self.embedding, self.mix = torch.nn.Embedding(50, 16), torch.nn.Linear(16, 50)
     def forward(self, tokens):
         return self.mix(self.embedding(tokens).cumsum(1) / 2)
-torch.jit.script(Model().eval()).save("language.pt")
+torch.jit.trace(Model().eval(), torch.zeros((1, 8), dtype=torch.int64)).save("language.pt")
 tokens = np.random.default_rng(0).integers(0, 50, 2000).astype("<u2")
 tokens.tofile("stream.bin")
 np.array([0, 3, 40, 41, 100, 2000], dtype="<u8").tofile("offsets.bin")
