@@ -26,14 +26,14 @@ class TeacherFiles : public testing::Test {
     module.save(path);
     return path;
   }
-  std::string SaveNative(const std::string& architecture = "convnet") const {
+  std::string SaveNative(const std::string& architecture = "convnet", uint32_t features = 4) const {
     NetworkSpec spec;
     spec.architecture = architecture;
     spec.height = 4;
     spec.width = 4;
     spec.channels = 1;
     spec.num_classes = 4;
-    spec.features = 4;
+    spec.features = features;
     spec.mean = {0.25};
     const std::string path = directory_.File("teacher" + std::to_string(num_files_++) + ".safetensors");
     SaveNetwork(path, spec, *MakeNetwork(spec, 1));
