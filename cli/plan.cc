@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 // store its options, the schema and the seal.
 constexpr uint64_t kFileBytes = 1300;
 constexpr uint64_t kStoreBytes = 40'000;
+constexpr double kFingerprintBytes = 2;  // a sample
 
 struct Options {
   std::string job;
@@ -74,7 +75,7 @@ std::string Describe(const Selection& selection, uint32_t k) {
   return "";
 }
 
-Json CostJson(const LabelCost& cost, const Layout& layout) {
+Json CostJson(const LabelCost& cost, uint64_t num_labels, uint64_t num_spans) {
   const char* const kinds[] = {"top_k", "top_p", "sample"};
   Json object = {{"selection", kinds[cost.selection.kind]}, {"k", cost.k}};
   if (cost.selection.kind == Selection::kTopP) object["p"] = cost.selection.p;
@@ -83,8 +84,8 @@ Json CostJson(const LabelCost& cost, const Layout& layout) {
   object["kl_mean"] = std::isfinite(cost.kl_mean) ? Json(cost.kl_mean) : Json();
   object["entries_per_label"] = cost.entries_per_label;
   object["bytes_per_label"] = cost.bytes_per_label;
-  object["bytes"] = static_cast<uint64_t>(cost.bytes_per_label * static_cast<double>(layout.num_labels())) +
-                    kFileBytes * layout.num_spans() + kStoreBytes;
+  object["bytes"] = static_cast<uint64_t>(cost.bytes_per_label * static_cast<double>(num_labels)) +
+                    kFileBytes * num_spans + kStoreBytes;
   return object;
 }
 
@@ -102,15 +103,22 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
   const Schema& schema = setup.schema;
   const Layout& layout = schema.layout;
   const TeacherSample sample = AskTeacher(setup, std::min<uint64_t>(options.views, layout.num_samples));
+  const double labels_per_sample = static_cast<double>(sample.views.size()) / static_cast<double>(sample.num_samples);
+  const uint64_t num_labels = static_cast<uint64_t>(labels_per_sample * static_cast<double>(layout.num_labels()) + 0.5);
   const auto measure = [&](const Selection& selection, uint32_t k) {
     CodecParams params = schema.codec;
     params.k = k;
-    return MeasureLabels(params, selection, schema.calibration.prior, schema.seed, sample.logits, sample.views);
+    params.windows = false;
+    params.view_fingerprints = false;
+    LabelCost cost =
+        MeasureLabels(params, selection, schema.calibration.prior, schema.seed, sample.logits, sample.views);
+    if (schema.codec.view_fingerprints) cost.bytes_per_label += kFingerprintBytes / labels_per_sample;
+    return cost;
   };
 
   const double rate = static_cast<double>(sample.num_samples) / sample.seconds;
-  Json object = CostJson(measure(schema.selection, schema.codec.k), layout);
-  object["labels"] = layout.num_labels();
+  Json object = CostJson(measure(schema.selection, schema.codec.k), num_labels, layout.num_spans());
+  object["labels"] = num_labels;
   object["spans"] = layout.num_spans();
   object["files"] = layout.num_spans() + 1;
   object["views"] = sample.views.size();
@@ -120,7 +128,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
   Json rows = Json::array();
   std::vector<std::string> names;
   for (const LabelKind& kind : KindsToCompare(schema.codec.num_classes)) {
-    rows.push_back(CostJson(measure(kind.selection, kind.k), layout));
+    rows.push_back(CostJson(measure(kind.selection, kind.k), num_labels, layout.num_spans()));
     names.push_back(Describe(kind.selection, kind.k));
   }
   object["rows"] = rows;
@@ -129,7 +137,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
     return 0;
   }
 
-  fmt::print("{}: {} labels: {} epochs of {} samples, {} classes\n", job.labels.store, Grouped(layout.num_labels()),
+  fmt::print("{}: {} labels: {} epochs of {} samples, {} classes\n", job.labels.store, Grouped(num_labels),
              layout.num_epochs, Grouped(layout.num_samples), Grouped(schema.codec.num_classes));
   fmt::print("  spans      {}, a file each, of at most {} labels\n", Grouped(layout.num_spans()),
              Grouped(uint64_t{layout.chunk_size} * layout.span_chunks));

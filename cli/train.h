@@ -14,7 +14,7 @@ struct TrainingSetup {
   std::unique_ptr<ImageSource> test;
   std::unique_ptr<ViewRenderer> views;
   std::unique_ptr<ViewRenderer> test_views;  // not augmented
-  NetworkSpec network;  // num_classes is that of the training split
+  NetworkSpec network;                       // num_classes is that of the training split
   TargetOptions targets;
 };
 // Opens what [data], [views], [student] and [train] name.

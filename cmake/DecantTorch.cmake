@@ -5,6 +5,12 @@ if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
     "Use Debian's libtorch-dev, or a LibTorch built with _GLIBCXX_USE_CXX11_ABI=1 (PyTorch 2.6 and later).")
 endif()
 
+cmake_path(IS_PREFIX TORCH_INSTALL_PREFIX "${TORCH_LIBRARY}" NORMALIZE torch_is_one)
+if(NOT torch_is_one)
+  message(FATAL_ERROR "The headers of LibTorch are in ${TORCH_INSTALL_PREFIX}, but CMake found the library ${TORCH_LIBRARY}. "
+    "Begin again with -DCMAKE_PREFIX_PATH=${TORCH_INSTALL_PREFIX}, in an empty build folder.")
+endif()
+
 # LibTorch's headers are not clean under our warnings: they are system headers.
 add_library(decant_torch INTERFACE)
 target_include_directories(decant_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})

@@ -5,7 +5,6 @@
 
 #include "decant/base/error.h"
 
-#include "teacher_device.h"
 #include "teacher_errors.h"
 #include "teacher_network.h"
 #include "teacher_output.h"
@@ -89,7 +88,7 @@ void ScriptNetwork::Prepare() {
     for (const auto& [node, tensor] : FrozenWeights()) weights.push_back(tensor);
   }
   num_parameters_ = CountElements(weights);
-  const ComputeScope scope(torch::kCPU, 1);
+  const torch::NoGradGuard no_grad;
   try {
     module_ = torch::jit::freeze(module_);
   } catch (const std::exception&) {

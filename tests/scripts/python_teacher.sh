@@ -22,3 +22,15 @@ expected = expected[label["ids"]]
 assert np.abs(expected - found).max() < 0.0011, (expected, found)
 print("ok: the label is PyTorch's log_softmax to", np.abs(expected - found).max())
 PY
+# The logits of a dict are those of the tensor alone; without their name the outputs are listed.
+/usr/bin/python3 "$source/examples/export_teacher.py" dict.pt --kind dict
+expect 2 "'features' float32 [64, 64]; set teacher.output" "$decant" produce labels.toml --teacher.path=dict.pt --labels.store=dict.decant
+"$decant" produce labels.toml --teacher.path=dict.pt --teacher.output=logits --labels.k=10 --labels.store=dict.decant >/dev/null 2>&1
+for store in labels dict; do "$decant" inspect $store.decant --sample 11 --epoch 3 --json > $store.json; done
+cmp labels.json dict.json || fail "the dict's logits gave another label"
+# An ensemble of a network with itself is that network, up to rounding; the schema names its members.
+"$decant" produce labels.toml '--teacher.path=["teacher.pt", "dict.pt"]' --teacher.output=logits --labels.k=10 \
+  --labels.store=both.decant >/dev/null 2>stderr && fail "teacher.pt has no output 'logits'"
+"$decant" produce labels.toml '--teacher.path=["teacher.pt", "teacher.pt"]' '--teacher.weights=[1, 3]' --labels.k=10 \
+  --labels.store=both.decant >/dev/null 2>&1
+"$decant" inspect both.decant --json | has '"weight": 0.75' || fail "the schema does not say the weights"

@@ -9,7 +9,7 @@ cat right.txt
 "$decant" verify labels.decant --teacher labels.toml --samples 200 --json | /usr/bin/python3 -c '
 import json, sys
 teacher = json.load(sys.stdin)["teacher"]
-assert teacher["stored"]["labels"] == 200 and teacher["stored"]["top_1_agreement"] > 0.99
+assert teacher["stored"]["labels"] == 200 and teacher["stored"]["top_1_agreement"] > 0.95
 assert not teacher["disagreements"] and not teacher["differences"]' || fail "verify --teacher --json"
 
 refused() {
