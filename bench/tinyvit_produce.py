@@ -111,7 +111,7 @@ def shards(args):
     Image.fromarray((np.arange(768) % 251).astype(np.uint8).reshape(16, 16, 3)).save(jpeg, "JPEG")
     content = jpeg.getvalue()
     os.makedirs(args.out, exist_ok=True)
-    with tarfile.open(os.path.join(args.out, "train-000000.tar"), "w") as tar:
+    with tarfile.open(os.path.join(args.out, "000000.tar"), "w") as tar:
         for number in range(args.samples):
             entry = tarfile.TarInfo(f"{number:08d}.jpg")
             entry.size = len(content)

@@ -173,6 +173,7 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const
   if (stored) {
     if (!schema.tables) schema.tables = stored->tables;
     RefuseDifference(path, *stored, schema);
+    schema.provenance = stored->provenance;
   } else {
     if (!schema.tables) {
       schema.tables = std::make_shared<CodecTables>(calibrate ? calibrate() : DefaultTables(schema.codec));

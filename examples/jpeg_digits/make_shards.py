@@ -3,7 +3,7 @@
 
     make_shards.py OUT [--train 50000] [--test 2000]
 
-writes OUT/train-000000.tar, ... and OUT/test-000000.tar, ...: 2,500 samples a shard, each a `.jpg` and a `.cls` with its
+writes OUT/train/000000.tar, ... and OUT/test/000000.tar, ...: 2,500 samples a shard, each a `.jpg` and a `.cls` with its
 class. The digits are those of examples/digits, enlarged, turned, coloured, before a background of another colour with
 clouds; a pure function of the sample's number. Needs numpy and PIL (python3-numpy, python3-pil).
 """
@@ -43,8 +43,9 @@ def add(tar, name, content):
 
 
 def write_split(out, split, images, classes, count):
+    os.makedirs(os.path.join(out, split), exist_ok=True)
     for first in range(0, count, SHARD_SAMPLES):
-        with tarfile.open(os.path.join(out, f"{split}-{first // SHARD_SAMPLES:06d}.tar"), "w") as tar:
+        with tarfile.open(os.path.join(out, split, f"{first // SHARD_SAMPLES:06d}.tar"), "w") as tar:
             for number in range(first, min(first + SHARD_SAMPLES, count)):
                 rng = np.random.default_rng([number, split == "test"])
                 sample = number % len(images)
@@ -60,7 +61,6 @@ def main():
     parser.add_argument("--train", type=int, default=50000)
     parser.add_argument("--test", type=int, default=2000)
     args = parser.parse_args()
-    os.makedirs(args.out, exist_ok=True)
     digits = np.load(DIGITS)
     write_split(args.out, "train", digits["x_train"], digits["y_train"], args.train)
     write_split(args.out, "test", digits["x_test"], digits["y_test"], args.test)

@@ -41,7 +41,7 @@ class Teacher(torch.nn.Module):
 
 def samples(shards, split, count):
     """Yields (RGB image uint8 [224, 224, 3], class) of the first `count` samples."""
-    for shard in sorted(glob.glob(os.path.join(shards, f"{split}-*.tar"))):
+    for shard in sorted(glob.glob(os.path.join(shards, split, "*.tar"))):
         with tarfile.open(shard) as tar:
             image = None
             for entry in tar:

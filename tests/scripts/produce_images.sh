@@ -73,7 +73,7 @@ checkpoint = "pupil.safetensors"
 TOML
 "$decant" train pupil.toml 2>/dev/null | has 'test accuracy' || fail "no student at the teacher's size"
 expect 2 "rand_augment" "$decant" train pupil.toml --student.image_size=24 --train.checkpoint=other.safetensors
-expect 4 "views.seed" "$decant" train pupil.toml --views.seed=6 --train.checkpoint=other.safetensors
+expect 4 "seed: expected 5, found 6" "$decant" train pupil.toml --views.seed=6 --train.checkpoint=other.safetensors
 
 # A second teacher labels what the first one saw.
 "$decant" produce images.toml --labels.store=plain.decant --views.rand_augment_ops=0 --labels.epochs=1 >/dev/null 2>&1
@@ -91,17 +91,17 @@ expect 4 "less than teacher.min_accuracy 99.00 %" "$decant" produce images.toml 
 "$decant" verify gate.decant >/dev/null 2>&1 && fail "a store was begun with a bad teacher"
 
 # Damaged images: an error that names the sample, or left out, by student and teacher alike.
-mkdir damaged
+mkdir -p damaged/train damaged/test
 /usr/bin/python3 - <<'PY'
 import io, tarfile
-with tarfile.open("shards/train-000000.tar") as old, tarfile.open("damaged/train-000000.tar", "w") as new:
+with tarfile.open("shards/train/000000.tar") as old, tarfile.open("damaged/train/000000.tar", "w") as new:
     for entry in old:
         content = old.extractfile(entry).read()
         if entry.name == "00000003.jpg": content = content[:len(content) // 2]
         if entry.name == "00000009.jpg": content = b""
         entry.size = len(content)
         new.addfile(entry, io.BytesIO(content))
-with tarfile.open("shards/test-000000.tar") as old, tarfile.open("damaged/test-000000.tar", "w") as new:
+with tarfile.open("shards/test/000000.tar") as old, tarfile.open("damaged/test/000000.tar", "w") as new:
     for entry in old: new.addfile(entry, old.extractfile(entry))
 PY
 expect 5 "00000003" "$decant" produce images.toml --data.path=damaged --labels.store=damaged.decant

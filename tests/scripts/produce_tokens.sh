@@ -77,5 +77,5 @@ PY
 "$decant" verify documents.decant | has 'verdict: sound' || fail "the store of documents is not sound"
 expect 2 "data.window" "$decant" produce tokens.toml --data.window=0 --labels.store=bad.decant
 head -c 1999 stream.bin > odd.bin
-expect 5 "odd.bin" "$decant" produce tokens.toml --data.path=odd.bin --labels.store=bad.decant
+expect 2 "odd.bin" "$decant" produce tokens.toml --data.path=odd.bin --labels.store=bad.decant
 expect 2 "min_accuracy" "$decant" produce tokens.toml --teacher.min_accuracy=0.5 --labels.store=bad.decant

@@ -26,7 +26,7 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // Complete, with codec tables.
+  // Complete, with codec tables; the provenance is that of the run that began the store.
   const Schema& schema() const;
   // Spans without a ledger entry, ascending. Those of expired epochs have theirs.
   std::vector<uint64_t> MissingSpans() const;
