@@ -26,5 +26,6 @@ foreach(folder IN LISTS TORCH_INCLUDE_DIRS)
   endif()
 endforeach()
 target_include_directories(decant_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(decant_torch INTERFACE $<BUILD_INTERFACE:${TORCH_LIBRARIES}> $<INSTALL_INTERFACE:torch>)
+# The C++ library comes first: PyTorch's wheels export an own copy of a part of std::filesystem, which crashes.
+target_link_libraries(decant_torch INTERFACE stdc++ $<BUILD_INTERFACE:${TORCH_LIBRARIES}> $<INSTALL_INTERFACE:torch>)
 install(TARGETS decant_torch EXPORT decant_torch)
