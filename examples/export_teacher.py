@@ -13,7 +13,7 @@ kept those of its example (the export tries others). Save weights in float32: te
 The network is left as it is, not frozen: decant freezes it, and counts its parameters before.
 
 Export with the PyTorch version that decant's LibTorch has, or an older one: a newer one's files may use operators that
-it does not know. `decant --version` tells.
+it does not know: decant then says which LibTorch it has.
 
 An image classifier of timm (https://github.com/huggingface/pytorch-image-models):
 
