@@ -25,7 +25,7 @@ struct ProduceRow {
   std::optional<double> ratio_to_forward;           // ours / the bare loop's, median of the rounds
   std::optional<double> tinyvit_labels_per_second;  // of TinyViT's way in PyTorch
   std::optional<double> ratio_to_tinyvit;
-  std::optional<double> bytes_per_label;  // of all files of the store
+  std::optional<double> bytes_per_label;  // of chunk records; of `memory_...`, of all files of the store
   std::optional<double> tinyvit_bytes_per_label;
   uint64_t peak_rss_bytes = 0;  // of the process that labelled
 };
