@@ -107,6 +107,12 @@ TokenViewer MakeTokenViews(const Job& job, const TokenSource& source, uint32_t n
   return TokenViewer(source, spec, job.views.order_spec(), job.views.seed);
 }
 
+Job ReadLabellingJob(const std::string& path, const std::vector<std::string>& overrides) {
+  Job job = ReadJob(path, overrides);
+  for (const char* key : {"data.path", "teacher.path", "labels.store"}) job.Require(key);
+  return job;
+}
+
 std::unique_ptr<Source> OpenJobSource(const Job& job) {
   job.Require("data.path");
   return OpenSource(job.data);
@@ -143,7 +149,6 @@ std::unique_ptr<Teacher> MakeTeacher(const Job& job, const Source& source) {
 }
 
 LabellingSetup SetUpLabelling(const Job& given_job, std::unique_ptr<Source> source) {
-  given_job.Require("labels.store");
   const Job job = WithViewsFrom(given_job, *source);
   LabellingSetup setup;
   setup.source = std::move(source);

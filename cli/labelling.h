@@ -23,6 +23,8 @@ struct LabellingSetup {
   Schema schema;
 };
 
+// The job file of labels, with the keys that labelling cannot do without: kInvalidArgument names one that is missing.
+Job ReadLabellingJob(const std::string& path, const std::vector<std::string>& overrides);
 // Opens the dataset that [data] names: the samples that are labelled.
 std::unique_ptr<Source> OpenJobSource(const Job& job);
 // Loads the teacher that [teacher] names, for the samples of `source`.

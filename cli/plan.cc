@@ -98,7 +98,7 @@ void PrintCost(const std::string& name, const Json& cost) {
 }
 
 int Plan(const Options& options, const std::vector<std::string>& overrides) {
-  const Job job = ReadJob(options.job, overrides);
+  const Job job = ReadLabellingJob(options.job, overrides);
   const LabellingSetup setup = SetUpLabelling(job, OpenJobSource(job));
   const Schema& schema = setup.schema;
   const Layout& layout = schema.layout;

@@ -220,7 +220,7 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   std::optional<SpanLabeller> labeller;
   WorkerHooks worker;
   try {
-    job = ReadJob(options.job, overrides);
+    job = ReadLabellingJob(options.job, overrides);
     setup = SetUpLabelling(job, OpenSourceInTurn(job, *communicator));
     const std::string probe = setup.teacher->ProbeDigest();
     setup.schema.provenance = Provenance(job, probe);

@@ -62,9 +62,8 @@ void RequireComparable(const StoreReader& store, const Schema& job) {
 TeacherCheck CheckTeacher(const std::string& store_path, const std::string& job_path,
                           const std::vector<std::string>& overrides, uint64_t num_labels) {
   const StoreReader store(store_path);
-  Job job = ReadJob(job_path, overrides);
+  Job job = ReadLabellingJob(job_path, overrides);
   job.labels.store = store_path;
-  job.given.insert("labels.store");
   LabellingSetup setup = SetUpLabelling(job, OpenJobSource(job));
   RequireComparable(store, setup.schema);
   TeacherCheck check;
