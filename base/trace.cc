@@ -10,6 +10,8 @@
 namespace decant {
 namespace {
 
+constexpr size_t kMostEvents = 2'000'000;
+
 uint64_t ThreadNumber() {
   return static_cast<uint64_t>(::gettid());
 }
@@ -25,11 +27,11 @@ void Trace::NameThread(std::string_view name) {
   threads_.emplace_back(ThreadNumber(), name);
 }
 
-void Trace::Add(std::string_view name, Clock::time_point begin, uint64_t items) {
+void Trace::Add(const char* name, Clock::time_point begin, uint64_t items) {
   const auto end = Clock::now();
   const std::lock_guard lock(mutex_);
-  events_.push_back(
-      {std::string(name), ThreadNumber(), Microseconds(begin - start_), Microseconds(end - begin), items});
+  if (events_.size() == kMostEvents) return;
+  events_.push_back({name, ThreadNumber(), Microseconds(begin - start_), Microseconds(end - begin), items});
 }
 
 std::vector<std::pair<std::string, double>> Trace::Totals() const {

@@ -140,6 +140,10 @@ replicas = {}
         while (const auto batch = rendered.Pop()) TeacherBatchLogits(*setup.teacher, *batch, &logits);
       });
     }
+    const struct Closer {
+      BoundedQueue<TeacherBatch>& queue;
+      ~Closer() { queue.Close(); }
+    } closer{rendered};  // also when rendering throws
     for (uint64_t begin = 0; begin < num_samples; begin += options_.batch_size) {
       std::vector<uint64_t> positions;
       for (uint64_t i = begin; i < std::min<uint64_t>(begin + options_.batch_size, num_samples); ++i) {

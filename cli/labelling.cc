@@ -148,8 +148,7 @@ std::unique_ptr<Teacher> MakeTeacher(const Job& job, const Source& source) {
   return std::make_unique<Teacher>(job.teacher, input);
 }
 
-LabellingSetup SetUpLabelling(const Job& given_job, std::unique_ptr<Source> source) {
-  const Job job = WithViewsFrom(given_job, *source);
+LabellingSetup SetUpLabelling(const Job& job, std::unique_ptr<Source> source) {
   LabellingSetup setup;
   setup.source = std::move(source);
   setup.teacher = MakeTeacher(job, *setup.source);

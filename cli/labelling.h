@@ -46,7 +46,7 @@ Job WithViewsFrom(const Job& job, const Source& source);
 ViewRenderer MakeImageViews(const Job& job, const ImageSource& source, const ImageShape& shape);
 TokenViewer MakeTokenViews(const Job& job, const TokenSource& source, uint32_t num_classes);
 
-// Sets up what [views], [teacher] and [labels] name for `source`.
+// Sets up what [views], [teacher] and [labels] of a resolved job name for `source`.
 LabellingSetup SetUpLabelling(const Job& job, std::unique_ptr<Source> source);
 
 // Share of up to 10,000 samples of data.test_split, evenly spread, whose true class the teacher finds likeliest.

@@ -20,6 +20,9 @@ constexpr uint64_t kFileBytes = 1300;
 constexpr uint64_t kStoreBytes = 40'000;
 constexpr double kFingerprintBytes = 2;  // a sample
 
+// Logits that are kept to measure with, at most: 1 GiB.
+constexpr uint64_t kMostNumbers = uint64_t{1} << 28;
+
 struct Options {
   std::string job;
   uint64_t views = 1024;
@@ -35,8 +38,11 @@ struct TeacherSample {
   double seconds = 0;
 };
 
-TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t count) {
+TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t num_views) {
   const uint64_t num_samples = setup.source->num_samples();
+  const auto* tokens = dynamic_cast<const TokenSource*>(setup.source.get());
+  const uint64_t numbers_of_view = uint64_t{setup.schema.codec.num_classes} * (tokens ? tokens->max_tokens() : 1);
+  const uint64_t count = std::min(num_views, std::max<uint64_t>(2, kMostNumbers / numbers_of_view));
   TeacherSample sample;
   TeacherBatch batch;
   std::vector<float> logits;
@@ -98,8 +104,10 @@ void PrintCost(const std::string& name, const Json& cost) {
 }
 
 int Plan(const Options& options, const std::vector<std::string>& overrides) {
-  const Job job = ReadLabellingJob(options.job, overrides);
-  const LabellingSetup setup = SetUpLabelling(job, OpenJobSource(job));
+  const Job given = ReadLabellingJob(options.job, overrides);
+  auto source = OpenJobSource(given);
+  const Job job = WithViewsFrom(given, *source);
+  const LabellingSetup setup = SetUpLabelling(job, std::move(source));
   const Schema& schema = setup.schema;
   const Layout& layout = schema.layout;
   const TeacherSample sample = AskTeacher(setup, std::min<uint64_t>(options.views, layout.num_samples));
@@ -121,7 +129,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
   object["labels"] = num_labels;
   object["spans"] = layout.num_spans();
   object["files"] = layout.num_spans() + 1;
-  object["views"] = sample.views.size();
+  object["views"] = sample.num_samples;
   object["labels_per_second"] = rate;
   object["ranks"] = options.ranks;
   object["hours"] = static_cast<double>(layout.num_labels()) / rate / options.ranks / 3600;
@@ -145,7 +153,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
              object["bytes_per_label"].get<double>());
   fmt::print("  teacher    {:.0f} labels/s: {} with {} {}\n", rate, Duration(object["hours"].get<double>()),
              options.ranks, options.ranks == 1 ? "rank" : "ranks");
-  fmt::print("From {} views:\n  {:<20} {:>8} {:>8}  {:>8}  {:>8}  {:>8}  {:>18}\n", Grouped(sample.views.size()),
+  fmt::print("From {} views:\n  {:<20} {:>8} {:>8}  {:>8}  {:>8}  {:>8}  {:>18}\n", Grouped(sample.num_samples),
              "labels", "coverage", "5 %", "KL", "entries", "bytes", "bytes in all");
   PrintCost("this job", object);
   for (size_t i = 0; i < rows.size(); ++i) PrintCost(names[i], rows[i]);

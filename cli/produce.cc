@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <new>
 #include <optional>
 
@@ -95,7 +97,11 @@ class Production {
   void Commit(const std::vector<std::string>& results) {
     std::vector<SpanFile> files;
     for (const std::string& result : results) DecodeSpanFiles(layout_, result, &files);
-    for (const SpanFile& file : files) labels_ += file.trailer.num_labels;
+    const std::vector<uint64_t> missing = store_->MissingSpans();
+    for (const SpanFile& file : files) {
+      const bool is_new = std::binary_search(missing.begin(), missing.end(), file.trailer.span);
+      if (is_new) labels_ += file.trailer.num_labels;
+    }
     store_->Commit(files);
   }
 
@@ -168,24 +174,24 @@ class Production {
   std::string digest_;
 };
 
-// Rank 0 goes first: it builds the index that the dataset may need, and the others find it.
-std::unique_ptr<Source> OpenSourceInTurn(const Job& job, Communicator& communicator) {
+// Does on rank 0 what may build the dataset's index, then on the others, which find it. Every rank takes its turn,
+// whatever fails, so that the messages of the job are those that follow.
+void InTurn(Communicator& communicator, const std::function<void()>& body) {
   if (communicator.rank() != 0) {
     while (!communicator.Receive(std::chrono::seconds(1))) {
     }
-    return OpenJobSource(job);
+    return body();
   }
   const auto let_others_go = [&] {
     for (int rank = 1; rank < communicator.size(); ++rank) communicator.Send(rank, "");
   };
   try {
-    auto source = OpenJobSource(job);
-    let_others_go();
-    return source;
+    body();
   } catch (...) {
     let_others_go();
     throw;
   }
+  let_others_go();
 }
 
 // Before the first span of a store is paid for.
@@ -220,8 +226,13 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   std::optional<SpanLabeller> labeller;
   WorkerHooks worker;
   try {
-    job = ReadLabellingJob(options.job, overrides);
-    setup = SetUpLabelling(job, OpenSourceInTurn(job, *communicator));
+    std::unique_ptr<Source> source;
+    InTurn(*communicator, [&] {
+      job = ReadLabellingJob(options.job, overrides);
+      source = OpenJobSource(job);
+    });
+    job = WithViewsFrom(job, *source);
+    setup = SetUpLabelling(job, std::move(source));
     const std::string probe = setup.teacher->ProbeDigest();
     setup.schema.provenance = Provenance(job, probe);
     const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
@@ -254,16 +265,20 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
       .stop_requested = StopRequested,
       .tick = [&] { production.Tick(); },
   };
+  const auto write_trace = [&] {
+    if (trace) trace->Write(TracePath(options.trace, communicator->rank()));
+  };
   try {
     RunJob(*communicator, worker, coordinator);
-    if (trace) trace->Write(TracePath(options.trace, communicator->rank()));
-    if (communicator->rank() == 0) production.Report(options.json);
   } catch (const Error& error) {
+    write_trace();
     if (communicator->rank() != 0) throw Error(error.code(), "");  // rank 0 speaks for all
     if (error.code() != ErrorCode::kCancelled) throw;
     production.ReportStopped();
     return ExitCode(error.code());
   }
+  if (communicator->rank() == 0) production.Report(options.json);
+  write_trace();
   return 0;
 }
 

@@ -102,6 +102,9 @@ int VerifyTeacher(const Options& options, const std::vector<std::string>& overri
 #endif
 
 int Verify(const Options& options, const std::vector<std::string>& overrides) {
+  if (options.teacher.empty() && !overrides.empty()) {
+    Fail(ErrorCode::kInvalidArgument, "unknown argument '{}'", overrides.front());
+  }
   const VerifyReport report = VerifyStore(options.store, options.threads);
   const bool ask_teacher = !options.teacher.empty() && report.sound();
   if (!options.json) PrintText(options.store, report);
@@ -109,7 +112,6 @@ int Verify(const Options& options, const std::vector<std::string>& overrides) {
 #ifdef DECANT_TORCH
   if (ask_teacher) return VerifyTeacher(options, overrides, ReportJson(options.store, report));
 #endif
-  if (!overrides.empty()) Fail(ErrorCode::kInvalidArgument, "unknown argument '{}'", overrides.front());
   return report.sound() ? 0 : kExitDamaged;
 }
 

@@ -13,27 +13,30 @@ namespace {
 // Positions by epoch.
 using Places = std::map<uint32_t, std::vector<uint64_t>>;
 
-// `count` places, evenly spread over the committed labels that are still there.
-Places SpreadPlaces(const StoreReader& store, uint64_t count) {
+// Places of about `num_labels` labels, evenly spread over the committed ones that are still there.
+Places SpreadPlaces(const StoreReader& store, uint64_t num_labels) {
   const Layout& layout = store.schema().layout;
   std::vector<Span> spans;
-  std::vector<uint64_t> ends;  // of the spans' labels, counted through
+  std::vector<uint64_t> ends;  // of the spans' samples, counted through
+  uint64_t labels_there = 0;
   for (uint64_t index = 0; index < layout.num_spans(); ++index) {
     const Span span = layout.SpanAt(index);
     if (!store.ledger()[index] || store.expired(span.epoch)) continue;
     const uint64_t last = std::min(span.chunk_end * layout.chunk_size, layout.num_samples);
     spans.push_back(span);
+    labels_there += store.ledger()[index]->num_labels;
     ends.push_back((ends.empty() ? 0 : ends.back()) + last - span.chunk_begin * layout.chunk_size);
   }
   if (spans.empty()) Fail(ErrorCode::kNotFound, "{}: no labels yet", store.path());
   const uint64_t total = ends.back();
   Places places;
-  const uint64_t num_places = std::min(count, total);
+  const uint64_t labels_of_place = std::max<uint64_t>(1, labels_there / total);  // of a window, many
+  const uint64_t num_places = std::min(std::max<uint64_t>(1, num_labels / labels_of_place), total);
   for (uint64_t i = 0; i < num_places; ++i) {
-    const uint64_t label = i * (total / num_places) + i * (total % num_places) / num_places;
-    const auto index = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), label) - ends.begin());
+    const uint64_t place = i * (total / num_places) + i * (total % num_places) / num_places;
+    const auto index = static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), place) - ends.begin());
     const uint64_t begin = index == 0 ? 0 : ends[index - 1];
-    places[spans[index].epoch].push_back(spans[index].chunk_begin * layout.chunk_size + label - begin);
+    places[spans[index].epoch].push_back(spans[index].chunk_begin * layout.chunk_size + place - begin);
   }
   return places;
 }
@@ -44,6 +47,19 @@ LabelBatch AskTeacher(const Job& job, const LabellingSetup& setup, const Places&
   LabelBatch labels;
   for (const auto& [epoch, positions] : places) labeller.LabelPositions(epoch, positions, &labels);
   return labels;
+}
+
+// The same on batches of another size; of the same one where the network takes no other, as some traced ones do.
+LabelBatch AskAgain(const Job& job, LabellingSetup* setup, const Places& places) {
+  Job other = job;
+  other.teacher.batch_size = job.teacher.batch_size == 1 ? 2 : job.teacher.batch_size - 1;
+  setup->teacher.reset();  // makes room for the next
+  try {
+    setup->teacher = MakeTeacher(other, *setup->source);
+  } catch (const Error&) {
+    setup->teacher = MakeTeacher(job, *setup->source);
+  }
+  return AskTeacher(job, *setup, places);
 }
 
 void RequireComparable(const StoreReader& store, const Schema& job) {
@@ -64,7 +80,9 @@ TeacherCheck CheckTeacher(const std::string& store_path, const std::string& job_
   const StoreReader store(store_path);
   Job job = ReadLabellingJob(job_path, overrides);
   job.labels.store = store_path;
-  LabellingSetup setup = SetUpLabelling(job, OpenJobSource(job));
+  auto source = OpenJobSource(job);
+  job = WithViewsFrom(job, *source);
+  LabellingSetup setup = SetUpLabelling(job, std::move(source));
   RequireComparable(store, setup.schema);
   TeacherCheck check;
   // Labels are selected as the store's were; who the teacher is and what it is shown is the job's.
@@ -87,9 +105,7 @@ TeacherCheck CheckTeacher(const std::string& store_path, const std::string& job_
   const LabelBatch live = AskTeacher(job, setup, places);
   check.stored = Compare(live, stored);
 
-  job.teacher.batch_size = job.teacher.batch_size == 1 ? 2 : job.teacher.batch_size - 1;
-  setup.teacher = MakeTeacher(job, *setup.source);
-  const LabelBatch again = AskTeacher(job, setup, places);
+  const LabelBatch again = AskAgain(job, &setup, places);
   const LabelCodes codes = store.codec().Quantise(again);
   LabelBatch control;
   store.codec().Dequantise(codes, 0, codes.size(), &control);

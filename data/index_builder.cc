@@ -32,8 +32,8 @@ std::vector<IndexedFile> StatFiles(const DatasetLocation& location) {
 bool Fits(const SampleIndex& index, std::string_view kind, const std::vector<IndexedFile>& files,
           const IndexRequest& request) {
   const IndexMeta& meta = index.meta();
-  return meta.kind == kind && meta.decodable == request.decodable && meta.files == files &&
-         (index.has_hashes() || !request.hashes);
+  return meta.kind == kind && meta.split == request.split && meta.decodable == request.decodable &&
+         meta.files == files && (index.has_hashes() || !request.hashes);
 }
 
 DatasetListing List(const DatasetLocation& location, const std::vector<IndexedFile>& files, unsigned num_threads) {
@@ -138,6 +138,7 @@ void Build(const DatasetLocation& location, const std::vector<IndexedFile>& file
   DatasetListing listing = List(location, files, request.num_threads);
   IndexMeta meta;
   meta.kind = DatasetKindName(location.kind);
+  meta.split = request.split;
   meta.decodable = request.decodable;
   meta.files = files;
   meta.num_classes = listing.num_classes;

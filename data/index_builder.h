@@ -11,6 +11,7 @@ namespace decant {
 
 // What is read of samples beyond their names when an index is built.
 struct IndexRequest {
+  std::string split;
   bool decodable = false;  // leave out what cannot be decoded
   bool hashes = false;
   unsigned num_threads = 0;

@@ -6,6 +6,7 @@ namespace decant {
 
 nlohmann::json MetaToJson(const IndexMeta& meta) {
   nlohmann::json json = {{"kind", meta.kind},
+                         {"split", meta.split},
                          {"decodable", meta.decodable},
                          {"num_classes", meta.num_classes},
                          {"files", nlohmann::json::array()},
@@ -23,6 +24,7 @@ nlohmann::json MetaToJson(const IndexMeta& meta) {
 IndexMeta MetaFromJson(const nlohmann::json& json) {
   IndexMeta meta;
   json.at("kind").get_to(meta.kind);
+  json.at("split").get_to(meta.split);
   json.at("decodable").get_to(meta.decodable);
   json.at("num_classes").get_to(meta.num_classes);
   json.at("class_names").get_to(meta.class_names);

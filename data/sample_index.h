@@ -26,7 +26,8 @@ struct LeftOutSample {
 
 // What an index records besides its columns.
 struct IndexMeta {
-  std::string kind;        // "folder", "list", "tar"; "arrays", "tokens", "documents" for an index of no samples
+  std::string kind;  // "folder", "list", "tar"; "arrays", "tokens", "documents" for an index of no samples
+  std::string split;
   bool decodable = false;  // every sample was decoded once; those that could not be are left out
   uint32_t num_classes = 0;
   std::vector<IndexedFile> files;

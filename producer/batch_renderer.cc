@@ -68,8 +68,7 @@ class ImageBatchRenderer : public BatchRenderer {
 };
 
 // What a position's label is about: the token that was masked there, or the one that comes next.
-std::vector<uint32_t> TrueClasses(const std::vector<uint32_t>& tokens, const TokenView& view) {
-  const bool masked = view.positions.size() != tokens.size();
+std::vector<uint32_t> TrueClasses(const std::vector<uint32_t>& tokens, const TokenView& view, bool masked) {
   std::vector<uint32_t> classes;
   for (const uint32_t position : view.positions) {
     classes.push_back(tokens[masked ? position : std::min<size_t>(position + 1, tokens.size() - 1)]);
@@ -93,7 +92,7 @@ class TokenBatchRenderer : public BatchRenderer {
       for (const uint64_t position : positions) {
         batch.windows.push_back(views_.ViewAt(order, epoch + e, position));
         views_.source().ReadTokens(batch.windows.back().sample_id, &tokens);
-        batch.true_classes.push_back(TrueClasses(tokens, batch.windows.back()));
+        batch.true_classes.push_back(TrueClasses(tokens, batch.windows.back(), views_.masked()));
         batch.fingerprints.push_back(batch.windows.back().fingerprint);
       }
       for (size_t i = 0; i < positions.size(); ++i) {

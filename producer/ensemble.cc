@@ -72,6 +72,7 @@ Ensemble::Ensemble(const TeacherOptions& options, const TeacherInput& input)
   weights_ = NormalisedWeights(options);
   if (device_.is_cuda()) MakeCudaReproducible();
   for (const std::string& path : options.path) members_.push_back(LoadTeacherNetwork(options, input, path, device_));
+  if (device_.is_cuda()) torch::cuda::synchronize();  // loading runs on another stream than forward passes
   const ComputeScope scope(device_, options.threads);
   const torch::Tensor inputs = NewBatch().to(device_);
   const torch::Tensor mask = input.tokens > 0 ? torch::ones_like(inputs) : torch::Tensor();

@@ -47,7 +47,7 @@ struct LabelPipeline::Impl {
 
   size_t NumGroups() const {
     const size_t num_threads = size_t{options.decode_threads} + options.replicas;
-    return num_threads * (1 + std::max(1u, options.queue_depth));
+    return num_threads * (1 + options.queue_depth);
   }
 
   // A thread's body: whatever it throws stops the pipeline.
@@ -175,8 +175,10 @@ void LabelPipeline::Impl::Recycle(Group* group) {
 LabelPipeline::LabelPipeline(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher,
                              const PipelineOptions& options, Trace* trace) {
   for (const auto& [name, value] :
-       {std::pair("decode_threads", options.decode_threads), std::pair("replicas", options.replicas)}) {
-    if (value < 1 || value > 1024) Fail(ErrorCode::kInvalidArgument, "{} is {}, but must be 1 to 1024", name, value);
+       {std::pair("decode_threads", options.decode_threads), std::pair("replicas", options.replicas),
+        std::pair("queue_depth", options.queue_depth)}) {
+    if (value >= 1 && value <= 1024) continue;
+    Fail(ErrorCode::kInvalidArgument, "produce.{} is {}, but must be 1 to 1024", name, value);
   }
   impl_ = std::make_unique<Impl>(schema, renderer, teacher, options, trace);
 }

@@ -23,20 +23,6 @@ StoreWriter::Calibrator LearnFrom(const Schema& schema, const LabelWriter::Calib
   };
 }
 
-// Samples [begin, end) of a batch: labels, or windows of labels.
-void AppendSamples(const LabelBatch& from, bool windows, size_t begin, size_t end, LabelBatch* to) {
-  if (!windows) {
-    to->AppendRange(from, begin, end);
-    return;
-  }
-  const uint32_t shift = static_cast<uint32_t>(to->size()) - from.window_offsets[begin];
-  to->AppendRange(from, from.window_offsets[begin], from.window_offsets[end]);
-  for (size_t window = begin; window < end; ++window) {
-    to->window_offsets.push_back(from.window_offsets[window + 1] + shift);
-    to->window_hashes.push_back(from.window_hashes[window]);
-  }
-}
-
 }  // namespace
 
 struct LabelWriter::Impl {
@@ -110,7 +96,7 @@ void SpanLabels::Impl::Take(const LabelBatch& labels, size_t num_samples) {
   for (size_t taken = 0; taken < num_samples;) {
     const uint64_t chunk_end = std::min((next_chunk + 1) * schema.layout.chunk_size, end);
     const auto count = static_cast<size_t>(std::min<uint64_t>(chunk_end - position, num_samples - taken));
-    AppendSamples(labels, schema.codec.windows, taken, taken + count, &chunk);
+    chunk.AppendSamples(labels, taken, taken + count);
     taken += count;
     position += count;
     if (position < chunk_end) continue;
@@ -138,6 +124,10 @@ void SpanLabels::PutLogits(std::span<const float> logits, std::span<const uint32
   const CodecParams& params = self.schema.codec;
   if (params.windows) {
     Fail(ErrorCode::kInvalidArgument, "{}: a store of windows takes labels with their windows, not rows", self.Place());
+  }
+  if (params.view_fingerprints) {
+    Fail(ErrorCode::kInvalidArgument, "{}: a store with fingerprints of views takes labels with theirs, not rows",
+         self.Place());
   }
   if (logits.size() % params.num_classes != 0) {
     Fail(ErrorCode::kInvalidArgument, "{}: {} logits are not rows of {} classes", self.Place(), logits.size(),

@@ -58,22 +58,36 @@ void CheckWindow(const TokenWindow& window, uint32_t max_tokens) {
   }
 }
 
+// A token that a network does not know is the likeliest reason why it fails.
+std::string DescribeWindows(std::span<const TokenWindow> windows) {
+  uint32_t largest = 0;
+  uint64_t sample_id = 0;
+  for (const TokenWindow& window : windows) {
+    for (const uint32_t token : window.tokens) {
+      if (token >= largest) sample_id = window.sample_id;
+      largest = std::max(largest, token);
+    }
+  }
+  return fmt::format("a batch of windows whose largest token id is {} (sample {}; is data.dtype right?)", largest,
+                     sample_id);
+}
+
 }  // namespace
 
 struct Teacher::Impl {
   Impl(const TeacherOptions& an_options, const TeacherInput& an_input)
       : options(an_options), input(an_input), networks(an_options, an_input) {}
 
-  // Runs `body` as this teacher computes, and translates what LibTorch throws.
+  // Runs `body` as this teacher computes, and translates what LibTorch throws; `what` is what it runs on.
   template <typename Body>
-  auto Compute(const Body& body) const {
+  auto Compute(const Body& body, const std::string& what = "a batch") const {
     try {
       const ComputeScope scope(networks.device(), options.threads);
       return body();
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
-      FailToRun(networks.Names(), "a batch", error);
+      FailToRun(networks.Names(), what, error);
     }
   }
   torch::Tensor ForwardImages(const uint8_t* images, size_t n) const;
@@ -232,28 +246,32 @@ void Teacher::Label(const uint8_t* images, std::span<const SelectedView> views, 
 
 void Teacher::TokenLogits(std::span<const TokenWindow> windows, std::vector<float>* logits) {
   const Impl& self = *impl_;
-  self.Compute([&] {
-    const torch::Tensor batch = self.networks.NewBatch();
-    const torch::Tensor mask = self.networks.NewBatch();
-    const TokenRows placed = self.PlaceWindows(windows, batch, mask);
-    const torch::Tensor all = self.networks.Forward(batch, mask).reshape({-1, self.networks.num_classes()});
-    const torch::Tensor rows = torch::tensor(placed.rows, torch::kInt64).to(self.networks.device());
-    const torch::Tensor on_host = ToHost(all.index_select(0, rows));
-    logits->assign(on_host.data_ptr<float>(), on_host.data_ptr<float>() + on_host.numel());
-  });
+  self.Compute(
+      [&] {
+        const torch::Tensor batch = self.networks.NewBatch();
+        const torch::Tensor mask = self.networks.NewBatch();
+        const TokenRows placed = self.PlaceWindows(windows, batch, mask);
+        const torch::Tensor all = self.networks.Forward(batch, mask).reshape({-1, self.networks.num_classes()});
+        const torch::Tensor rows = torch::tensor(placed.rows, torch::kInt64).to(self.networks.device());
+        const torch::Tensor on_host = ToHost(all.index_select(0, rows));
+        logits->assign(on_host.data_ptr<float>(), on_host.data_ptr<float>() + on_host.numel());
+      },
+      DescribeWindows(windows));
 }
 
 void Teacher::LabelTokens(std::span<const TokenWindow> windows, LabelSelector* selector, LabelBatch* labels) {
   const Impl& self = *impl_;
   const auto first_label = static_cast<uint32_t>(labels->size());
-  self.Compute([&] {
-    const torch::Tensor batch = self.networks.NewBatch();
-    const torch::Tensor mask = self.networks.NewBatch();
-    const TokenRows placed = self.PlaceWindows(windows, batch, mask);
-    const torch::Tensor logits = self.networks.Forward(batch, mask).reshape({-1, self.networks.num_classes()});
-    self.Select(logits, torch::tensor(placed.rows, torch::kInt64), placed.views, selector, labels);
-    for (const uint32_t end : placed.window_ends) labels->window_offsets.push_back(first_label + end);
-  });
+  self.Compute(
+      [&] {
+        const torch::Tensor batch = self.networks.NewBatch();
+        const torch::Tensor mask = self.networks.NewBatch();
+        const TokenRows placed = self.PlaceWindows(windows, batch, mask);
+        const torch::Tensor logits = self.networks.Forward(batch, mask).reshape({-1, self.networks.num_classes()});
+        self.Select(logits, torch::tensor(placed.rows, torch::kInt64), placed.views, selector, labels);
+        for (const uint32_t end : placed.window_ends) labels->window_offsets.push_back(first_label + end);
+      },
+      DescribeWindows(windows));
 }
 
 std::string Teacher::ProbeDigest() {

@@ -29,6 +29,12 @@ expect 2 "other exists and is not a label store" "$decant" produce labels.toml -
 [ ! -e labels.decant ] || fail "a store was made by a run that could not begin"
 if command -v mpirun >/dev/null; then
   expect 3 "absent.safetensors" mpirun --bind-to none --oversubscribe -n 3 "$decant" produce labels.toml --teacher.path=absent.safetensors
+  # One rank alone cannot begin, whichever it is: the job ends.
+  for ranks in "labels absent labels" "absent labels labels"; do
+    set -- $ranks
+    expect 3 "absent.toml" timeout 60 mpirun --bind-to none --oversubscribe \
+      -n 1 "$decant" produce $1.toml : -n 1 "$decant" produce $2.toml : -n 1 "$decant" produce $3.toml
+  done
 fi
 
 # Names of the classes belong to what labels are.

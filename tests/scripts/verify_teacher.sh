@@ -33,4 +33,10 @@ np.savez("reversed.npz", **arrays)
 PY
 refused "another dataset" dataset.fingerprint --data.path=reversed.npz
 expect 4 "samples" "$decant" verify labels.decant --teacher labels.toml --data.split=test
+file=$(compgen -G 'labels.decant/db/*.sst' | head -1)
+cp -r labels.decant damaged.decant; chmod -R u+w damaged.decant
+printf 'damage' | dd of="damaged.decant/db/$(basename "$file")" bs=1 seek=100 conv=notrunc 2>/dev/null
+code=0; "$decant" verify damaged.decant --teacher labels.toml --teacher.threads=1 >wrong.txt || code=$?
+[ "$code" -eq 5 ] || fail "a damaged store: exit code $code, expected 5: $(cat wrong.txt)"
+expect 2 "unknown argument '--teacher.threads=1'" "$decant" verify labels.decant --teacher.threads=1
 expect 3 "nothing.toml" "$decant" verify labels.decant --teacher nothing.toml

@@ -79,6 +79,14 @@ TEST_F(FolderSourceTest, WithoutADirectoryOfTheSplitThePathIsTheDataset) {
   EXPECT_TRUE(fs::exists(directory_.File("train.index")));
 }
 
+TEST_F(FolderSourceTest, TheIndexOfAnotherSplitIsNotTaken) {
+  Put("test/dog/only.jpg", EncodeJpeg(MakeImage(9, 9, 3)));
+  options_.index = directory_.File("one.index");
+  EXPECT_EQ(Open()->num_samples(), 4u);
+  options_.split = "test";
+  EXPECT_EQ(Names(*Open()), std::vector<std::string>{"dog/only.jpg"});
+}
+
 TEST_F(FolderSourceTest, OpensAgainWithoutWalking) {
   const auto identity = Open()->Identity();
   Put("train/ant/new.jpg", EncodeJpeg(MakeImage(8, 8, 3)));

@@ -56,6 +56,8 @@ class TokenViewer {
   TokenViewer(const TokenSource& source, const TokenViewSpec& spec, const OrderSpec& order, uint64_t seed);
 
   const TokenSource& source() const { return source_; }
+  // Whether positions are predicted that are masked, and not the next one's token.
+  bool masked() const { return spec_.mask > 0; }
   // Dataset, views, order and seed, as a schema records them.
   nlohmann::json Identity() const;
 
