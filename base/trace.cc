@@ -1,7 +1,5 @@
 #include "decant/base/trace.h"
 
-#include <map>
-
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -32,13 +30,6 @@ void Trace::Add(const char* name, Clock::time_point begin, uint64_t items) {
   const std::lock_guard lock(mutex_);
   if (events_.size() == kMostEvents) return;
   events_.push_back({name, ThreadNumber(), Microseconds(begin - start_), Microseconds(end - begin), items});
-}
-
-std::vector<std::pair<std::string, double>> Trace::Totals() const {
-  const std::lock_guard lock(mutex_);
-  std::map<std::string, double> totals;
-  for (const Event& event : events_) totals[event.name] += event.microseconds / 1e6;
-  return {totals.begin(), totals.end()};
 }
 
 void Trace::Write(const std::string& path) const {

@@ -32,16 +32,6 @@ TEST(TraceTest, WritesWhatEveryThreadDid) {
   EXPECT_NE(events[3]["tid"], events[2]["tid"]);
 }
 
-TEST(TraceTest, TotalsAreByName) {
-  Trace trace(0);
-  for (int i = 0; i < 3; ++i) trace.Add("work", Trace::Clock::now() - std::chrono::seconds(1), 1);
-  trace.Add("wait", Trace::Clock::now() - std::chrono::seconds(5), 1);
-  const auto totals = trace.Totals();
-  ASSERT_EQ(totals.size(), 2u);
-  EXPECT_EQ(totals[1].first, "work");
-  EXPECT_NEAR(totals[1].second, 3, 0.5);
-}
-
 TEST(TraceTest, NoTraceIsFine) {
   const TraceScope scope(nullptr, "work", 1);
 }

@@ -7,20 +7,20 @@ namespace decant {
 
 // What a stream of random numbers is for. The value is part of the generator's counter: never re-use a number.
 enum class RandomPurpose : uint32_t {
-  kOrder = 1,              // keys of an epoch's order
-  kView = 2,               // parameters of a view
-  kSelection = 3,          // which classes a sampled label lists
-  kCrop = 4,               // from here to kErase: one operation of a view each
+  kOrder = 1,      // keys of an epoch's order
+  kView = 2,       // parameters of a view
+  kSelection = 3,  // which classes a sampled label lists
+  kCrop = 4,       // from here to kErase: one operation of a view each
   kFlip = 5,
   kRandAugment = 6,
   kJitter = 7,
   kGrey = 8,
   kBlur = 9,
   kErase = 10,
-  kCutmix = 11,            // the box and the share of a view that is mixed by cutmix
-  kExternalView = 12,      // the key of a user's own view
-  kTokenView = 16,         // which tokens of a view are replaced, and by what; a block for each position
-  kTeacherProbe = 32,      // the inputs that tell whether two teachers compute alike; the index is the member of the batch
+  kCutmix = 11,        // the box and the share of a view that is mixed by cutmix
+  kExternalView = 12,  // the key of a user's own view
+  kTokenView = 16,     // which tokens of a view are replaced, and by what; a block for each position
+  kTeacherProbe = 32,  // the inputs that tell whether two teachers compute alike; the index is the member of the batch
   kSyntheticTeacher = 64,  // keys of the benchmark's generators; nothing on disk depends on it
 };
 

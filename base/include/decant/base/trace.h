@@ -24,8 +24,6 @@ class Trace {
   // Something that the calling thread did from `begin` until now. `name` is a literal; `items` is how many samples it
   // was about.
   void Add(const char* name, Clock::time_point begin, uint64_t items);
-  // Seconds of each name, over all threads, by name.
-  std::vector<std::pair<std::string, double>> Totals() const;
   // Writes all events to `path`. kUnavailable, kExhausted when it cannot.
   void Write(const std::string& path) const;
 

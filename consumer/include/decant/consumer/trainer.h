@@ -44,8 +44,9 @@ struct TrainHooks {
 };
 
 // Trains a fresh network of `spec` on `targets` and writes it to options.checkpoint; evaluates on the views of `test`,
-// its epoch 0, after each epoch. Continues from "<checkpoint>.resume" when it is there, with the same weights as an uninterrupted run (bit by
-// bit with one thread). kMismatch when that was written by another training; kCancelled when it was asked to stop.
+// its epoch 0, after each epoch. Continues from "<checkpoint>.resume" when it is there, with the same weights as an
+// uninterrupted run (bit by bit with one thread). kMismatch when that was written by another training; kCancelled when
+// it was asked to stop.
 TrainReport Train(const NetworkSpec& spec, const TrainOptions& options, Targets& targets, const ViewRenderer& test,
                   const TrainHooks& hooks);
 

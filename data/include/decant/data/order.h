@@ -25,8 +25,7 @@ struct OrderSpec {
   uint32_t epochs_per_order = 1;
 
   OrderSpec() = default;
-  OrderSpec(OrderKind a_kind, uint32_t an_epochs_per_order = 1)
-      : kind(a_kind), epochs_per_order(an_epochs_per_order) {}
+  OrderSpec(OrderKind a_kind, uint32_t an_epochs_per_order = 1) : kind(a_kind), epochs_per_order(an_epochs_per_order) {}
   bool operator==(const OrderSpec&) const = default;
 };
 
