@@ -5,6 +5,7 @@
 #include <functional>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <unistd.h>
@@ -236,11 +237,13 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
     const std::string probe = setup.teacher->ProbeDigest();
     setup.schema.provenance = Provenance(job, probe);
     const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
-    labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, attempt,
-                     trace ? &*trace : nullptr);
+    labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, attempt, trace ? &*trace : nullptr);
     worker.identity = "schema " + SchemaDigest(setup.schema);
     if (!job.teacher.any_processor) worker.identity += ", probe of the teacher's logits " + probe;
-    worker.work = [&](uint64_t group) { return EncodeSpanFiles(labeller->Label(group)); };
+    worker.work = [&, begun = false](uint64_t group) mutable {
+      if (!std::exchange(begun, true)) labeller->Begin(FoldersOf(job.labels.store));
+      return EncodeSpanFiles(labeller->Label(group));
+    };
     worker.prepare = [&](uint64_t group) { labeller->Prepare(group); };
   } catch (const Error& error) {
     worker.failure = error;
