@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <set>
 
+#include <unistd.h>
+
 #include "decant/base/error.h"
 #include "decant/base/file.h"
 
@@ -27,6 +29,7 @@ void CommitLinked(const std::vector<SpanSource>& sources, StoreWriter* writer) {
     if (!wanted.contains(source.trailer.span)) continue;
     const std::string linked =
         fmt::format("{}/{}", writer->staging_path(), SpanFileName(source.trailer.span, "linked"));
+    ::unlink(linked.c_str());  // of one that was killed
     LinkOrCopy(source.file, linked);
     batch.push_back({.path = linked, .file_bytes = std::filesystem::file_size(linked), .trailer = source.trailer});
     if (batch.size() == kBatch) commit();
