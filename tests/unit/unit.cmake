@@ -53,8 +53,10 @@ decant_test(agreement_test LABEL unit LINKS decant::select)
 decant_test(span_groups_test LABEL unit LINKS decant::select)
 decant_test(stream_test LABEL unit LINKS decant::stream)
 
-decant_test(coordinator_test LABEL unit LINKS decant::cluster)
-target_include_directories(coordinator_test PRIVATE ${PROJECT_SOURCE_DIR}/cluster)
+foreach(test coordinator_test dealer_test)
+  decant_test(${test} LABEL unit LINKS decant::cluster)
+  target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR}/cluster)
+endforeach()
 decant_test(run_job_test LABEL unit LINKS decant::cluster)
 
 decant_test(synthetic_teacher_test LABEL unit LINKS decant::bench)
