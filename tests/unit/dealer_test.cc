@@ -233,7 +233,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RandomScheduleTest, testing::Range(0, 8));
 
 TEST_P(RandomScheduleTest, NothingIsLostOrCountedTwice) {
   std::map<std::string, int> events;
-  for (uint64_t seed = 0; seed < 400; ++seed) {
+  for (uint64_t seed = 0; seed < 1000; ++seed) {
     Random random(1000 * static_cast<uint64_t>(GetParam()) + seed);
     const auto num_ranks = static_cast<int>(1 + random.Below(6));
     CoordinatorOptions options = FastOptions();
