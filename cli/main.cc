@@ -43,11 +43,12 @@ int Main(int argc, char** argv) {
   program.failure_message(CLI::FailureMessage::simple);
   const std::vector<Command> commands = {
 #ifdef DECANT_TORCH
-      AddDemo(program),    AddIndex(program),  AddPlan(program),   AddProduce(program), AddTrain(program),
-      AddView(program),
+      AddDemo(program),   AddIndex(program),   AddPlan(program),   AddProduce(program),
+      AddTrain(program),  AddSubmit(program),  AddView(program),
 #endif
-      AddInspect(program), AddVerify(program), AddRepair(program), AddMerge(program),   AddExtract(program),
-      AddExtend(program),  AddExpire(program), AddExport(program), AddImport(program),  AddBench(program),
+      AddStatus(program), AddInspect(program), AddVerify(program), AddRepair(program),
+      AddMerge(program),  AddExtract(program), AddExtend(program), AddExpire(program),
+      AddExport(program), AddImport(program),  AddBench(program),
   };
   try {
     program.parse(argc, argv);

@@ -98,3 +98,9 @@ target_link_libraries(print_pixels PRIVATE decant::data decant_flags)
 add_test(NAME compare_decoding_with_pillow
   COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_decoding_with_pillow.py $<TARGET_FILE:print_pixels>)
 set_tests_properties(compare_decoding_with_pillow PROPERTIES LABELS unit)
+
+# What the program tells of its runs.
+decant_test(run_report_test LABEL unit LINKS decant::base nlohmann_json::nlohmann_json Threads::Threads)
+target_sources(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli/console.cc ${PROJECT_SOURCE_DIR}/cli/run_report.cc
+  ${PROJECT_SOURCE_DIR}/cli/run_status.cc ${PROJECT_SOURCE_DIR}/cli/run_texts.cc)
+target_include_directories(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli)
