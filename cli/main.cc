@@ -1,9 +1,11 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "command.h"
 #include "console.h"
+#include "outcome.h"
 
 #ifdef DECANT_MPI
 #include "decant/cluster/communicator.h"
@@ -69,5 +71,7 @@ int Main(int argc, char** argv) {
 }  // namespace decant
 
 int main(int argc, char** argv) {
-  return decant::Main(argc, argv);
+  const int exit_code = decant::Main(argc, argv);
+  if (argc > 1 && std::string_view(argv[1]) == "produce") decant::WriteOutcome(exit_code);
+  return exit_code;
 }

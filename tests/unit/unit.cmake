@@ -56,6 +56,8 @@ decant_test(stream_test LABEL unit LINKS decant::stream)
 decant_test(coordinator_test LABEL unit LINKS decant::cluster)
 target_include_directories(coordinator_test PRIVATE ${PROJECT_SOURCE_DIR}/cluster)
 decant_test(run_job_test LABEL unit LINKS decant::cluster)
+decant_test(sbatch_test LABEL unit LINKS decant::cluster)
+decant_test(slurm_test LABEL unit LINKS decant::cluster)
 
 decant_test(synthetic_teacher_test LABEL unit LINKS decant::bench)
 decant_test(label_codecs_test LABEL unit LINKS decant::bench)
