@@ -38,6 +38,21 @@ void WriteAll(int fd, std::string_view content, const std::string& path) {
   }
 }
 
+// Renames a file with `content` into place.
+void Replace(const std::string& path, std::string_view content, bool sync) {
+  const std::string temporary = fmt::format("{}.tmp-{}", path, ::getpid());
+  try {
+    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    if (file.get() < 0) FailErrno(errno, "create", temporary);
+    WriteAll(file.get(), content, temporary);
+    if (sync && ::fsync(file.get()) != 0) FailErrno(errno, "fsync", temporary);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) FailErrno(errno, "rename to", path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
 }  // namespace
 
 std::string ReadFile(const std::string& path) {
@@ -59,18 +74,18 @@ std::string ReadFile(const std::string& path) {
 void WriteFileAtomically(const std::string& path, std::string_view content) {
   const std::filesystem::path parent = std::filesystem::absolute(path).parent_path();
   CreateDirectories(parent);
-  const std::string temporary = fmt::format("{}.tmp-{}", path, ::getpid());
-  try {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (file.get() < 0) FailErrno(errno, "create", temporary);
-    WriteAll(file.get(), content, temporary);
-    if (::fsync(file.get()) != 0) FailErrno(errno, "fsync", temporary);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) FailErrno(errno, "rename to", path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  Replace(path, content, true);
   SyncDirectory(parent);
+}
+
+void ReplaceFile(const std::string& path, std::string_view content) {
+  Replace(path, content, false);
+}
+
+void AppendToFile(const std::string& path, std::string_view content) {
+  const Descriptor file(path, O_WRONLY | O_CREAT | O_APPEND);
+  if (file.get() < 0) FailErrno(errno, "open", path);
+  WriteAll(file.get(), content, path);
 }
 
 void SyncFile(const std::string& path) {

@@ -26,11 +26,13 @@ Command AddIndex(CLI::App& program);
 Command AddInspect(CLI::App& program);
 Command AddMerge(CLI::App& program);
 Command AddRepair(CLI::App& program);
+Command AddStatus(CLI::App& program);
 Command AddVerify(CLI::App& program);
 Command AddView(CLI::App& program);
 #ifdef DECANT_TORCH
 Command AddPlan(CLI::App& program);
 Command AddProduce(CLI::App& program);
+Command AddSubmit(CLI::App& program);
 Command AddTrain(CLI::App& program);
 Command AddDemo(CLI::App& program);
 #endif

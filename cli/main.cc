@@ -1,9 +1,11 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "command.h"
 #include "console.h"
+#include "outcome.h"
 
 #ifdef DECANT_MPI
 #include "decant/cluster/communicator.h"
@@ -43,11 +45,12 @@ int Main(int argc, char** argv) {
   program.failure_message(CLI::FailureMessage::simple);
   const std::vector<Command> commands = {
 #ifdef DECANT_TORCH
-      AddDemo(program),    AddIndex(program),  AddPlan(program),   AddProduce(program), AddTrain(program),
-      AddView(program),
+      AddDemo(program),   AddIndex(program),   AddPlan(program),   AddProduce(program),
+      AddTrain(program),  AddSubmit(program),  AddView(program),
 #endif
-      AddInspect(program), AddVerify(program), AddRepair(program), AddMerge(program),   AddExtract(program),
-      AddExtend(program),  AddExpire(program), AddExport(program), AddImport(program),  AddBench(program),
+      AddStatus(program), AddInspect(program), AddVerify(program), AddRepair(program),
+      AddMerge(program),  AddExtract(program), AddExtend(program), AddExpire(program),
+      AddExport(program), AddImport(program),  AddBench(program),
   };
   try {
     program.parse(argc, argv);
@@ -68,5 +71,7 @@ int Main(int argc, char** argv) {
 }  // namespace decant
 
 int main(int argc, char** argv) {
-  return decant::Main(argc, argv);
+  const int exit_code = decant::Main(argc, argv);
+  if (argc > 1 && std::string_view(argv[1]) == "produce") decant::WriteOutcome(exit_code);
+  return exit_code;
 }

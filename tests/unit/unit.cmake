@@ -62,6 +62,8 @@ add_library(job_battery STATIC mpi/job_battery.cc)
 target_link_libraries(job_battery PUBLIC decant::cluster decant_flags)
 target_include_directories(job_battery PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 decant_test(conformance_test LABEL unit LINKS job_battery)
+decant_test(sbatch_test LABEL unit LINKS decant::cluster)
+decant_test(slurm_test LABEL unit LINKS decant::cluster)
 
 decant_test(synthetic_teacher_test LABEL unit LINKS decant::bench)
 decant_test(label_codecs_test LABEL unit LINKS decant::bench)
@@ -104,3 +106,9 @@ target_link_libraries(print_pixels PRIVATE decant::data decant_flags)
 add_test(NAME compare_decoding_with_pillow
   COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_decoding_with_pillow.py $<TARGET_FILE:print_pixels>)
 set_tests_properties(compare_decoding_with_pillow PROPERTIES LABELS unit)
+
+# What the program tells of its runs.
+decant_test(run_report_test LABEL unit LINKS decant::base nlohmann_json::nlohmann_json Threads::Threads)
+target_sources(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli/console.cc ${PROJECT_SOURCE_DIR}/cli/run_report.cc
+  ${PROJECT_SOURCE_DIR}/cli/run_status.cc ${PROJECT_SOURCE_DIR}/cli/run_texts.cc)
+target_include_directories(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli)

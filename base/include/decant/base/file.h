@@ -13,6 +13,12 @@ std::string ReadFile(const std::string& path);
 // fsyncs the directory. Missing parent directories are created.
 void WriteFileAtomically(const std::string& path, std::string_view content);
 
+// The same for files that nobody misses after a power cut: does not fsync, nor create directories.
+void ReplaceFile(const std::string& path, std::string_view content);
+
+// Appends to a file, which is created if need be, in one write.
+void AppendToFile(const std::string& path, std::string_view content);
+
 // fsyncs a file.
 void SyncFile(const std::string& path);
 
