@@ -31,6 +31,12 @@ int ExitCode(ErrorCode code) {
   return 1;
 }
 
+std::string HostName() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
 std::string FirstLine(const std::exception& exception) {
   const std::string text = exception.what();
   return text.substr(0, text.find('\n'));

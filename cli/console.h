@@ -12,6 +12,9 @@ namespace decant {
 inline constexpr int kExitDamaged = 5;
 int ExitCode(ErrorCode code);
 
+// Of this machine.
+std::string HostName();
+
 // The first line of what was thrown.
 std::string FirstLine(const std::exception& exception);
 

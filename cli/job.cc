@@ -120,6 +120,7 @@ std::vector<Key> KeysOf(Job* job) {
       {"produce.decode_threads", &job->produce.decode_threads},
       {"produce.replicas", &job->produce.replicas},
       {"produce.queue_depth", &job->produce.queue_depth},
+      {"produce.check_space", &job->produce.check_space},
       {"student.architecture", &job->student.architecture},
       {"student.features", &job->student.features},
       {"student.depth", &job->student.depth},

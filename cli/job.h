@@ -54,7 +54,9 @@ struct Job {
     uint32_t chunk_size = 1024;
     uint32_t span_chunks = 64;
   } labels;
-  PipelineOptions produce;
+  struct Produce : PipelineOptions {
+    bool check_space = true;  // before the first span
+  } produce;
   struct Student : NetworkSpec {
     std::vector<uint32_t> image_size;  // [side] or [height, width]
   } student;

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string_view>
@@ -70,8 +71,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace decant
 
+// Ends at once: a thread may hang in MPI or in a file system, and what libraries clean up at the end must not wait for
+// it.
 int main(int argc, char** argv) {
   const int exit_code = decant::Main(argc, argv);
   if (argc > 1 && std::string_view(argv[1]) == "produce") decant::WriteOutcome(exit_code);
-  return exit_code;
+  std::fflush(nullptr);
+  std::_Exit(exit_code);
 }

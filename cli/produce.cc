@@ -1,8 +1,7 @@
-#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 
 #include <fmt/chrono.h>
@@ -11,11 +10,14 @@
 #include "decant/base/bytes.h"
 #include "decant/base/hash.h"
 #include "decant/cluster/run_job.h"
-#include "decant/store/store_writer.h"
+#include "decant/cluster/slurm.h"
 
 #include "command.h"
 #include "console.h"
 #include "labelling.h"
+#include "outcome.h"
+#include "production.h"
+#include "scratch.h"
 #include "signals.h"
 
 namespace decant {
@@ -25,13 +27,12 @@ struct Options {
   std::string job;
   bool json = false;
   std::string trace;
+  std::string partition;
+  std::string scratch;
+  std::string metrics;
+  double deadline_seconds = 0;
+  double lease_seconds = 30;
 };
-
-std::string HostName() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
 
 #ifdef DECANT_MPI
 const std::string kMpi = MpiVersion();
@@ -78,104 +79,6 @@ void DecodeSpanFiles(const Layout& layout, const std::string& bytes, std::vector
   }
 }
 
-// Rank 0's view of a run: commits, shows progress, reports.
-class Production {
- public:
-  Production(std::string store_path, int num_ranks) : store_path_(std::move(store_path)), num_ranks_(num_ranks) {}
-
-  std::vector<uint64_t> Begin(const Job& job, const Schema& schema, const StoreWriter::Calibrator& calibrate) {
-    layout_ = schema.layout;
-    store_.emplace(store_path_, schema, calibrate);
-    RequireProbe(job, schema);
-    start_ = std::chrono::steady_clock::now();
-    progress_.ShowNow(fmt::format("{}: {} of {} spans to label, {} {}", store_path_, store_->MissingSpans().size(),
-                                  layout_.num_spans(), num_ranks_, num_ranks_ == 1 ? "rank" : "ranks"));
-    return store_->MissingSpans();
-  }
-
-  void Commit(const std::vector<std::string>& results) {
-    const std::lock_guard lock(mutex_);
-    std::vector<SpanFile> files;
-    for (const std::string& result : results) DecodeSpanFiles(layout_, result, &files);
-    const std::vector<uint64_t> missing = store_->MissingSpans();
-    for (const SpanFile& file : files) {
-      const bool is_new = std::binary_search(missing.begin(), missing.end(), file.trailer.span);
-      if (is_new) labels_ += file.trailer.num_labels;
-    }
-    store_->Commit(files);
-  }
-
-  void Complete() { digest_ = store_->Seal(); }
-
-  void Tick() {
-    const std::unique_lock lock(mutex_, std::try_to_lock);  // not while a commit lasts
-    if (lock && store_ && progress_.due()) progress_.ShowNow(Line());
-  }
-
-  void Report(bool json) {
-    const double seconds = Seconds();
-    progress_.Finish();
-    if (json) {
-      const nlohmann::ordered_json object = {{"store", store_path_},
-                                             {"ranks", num_ranks_},
-                                             {"labels", layout_.num_labels()},
-                                             {"labels_this_run", labels_},
-                                             {"seconds", seconds},
-                                             {"labels_per_second", static_cast<double>(labels_) / seconds},
-                                             {"peak_rss_bytes", PeakResidentBytes()},
-                                             {"digest", digest_}};
-      fmt::print("{}\n", object.dump(2));
-    } else {
-      fmt::print("{}: complete, {} labels, {} of them in this run in {:.1f} s\ndigest {}\n", store_path_,
-                 Grouped(layout_.num_labels()), Grouped(labels_), seconds, digest_);
-    }
-  }
-
-  void ReportStopped() {
-    if (!store_) return;
-    progress_.Finish();
-    fmt::print(stderr, "{}: stopped at {} of {} spans; running again continues\n", store_path_, store_->num_committed(),
-               layout_.num_spans());
-  }
-
- private:
-  // The labels of a store come from processors and libraries that give the same logits.
-  void RequireProbe(const Job& job, const Schema& schema) const {
-    const std::string expected = store_->schema().provenance.value("probe", "");
-    const std::string found = schema.provenance.value("probe", "");
-    if (job.teacher.any_processor || store_->MissingSpans().empty() || expected.empty() || expected == found) return;
-    Fail(ErrorCode::kMismatch,
-         "{}: the teacher's logits for the probe batch differ from those of the machine that began the store (probe "
-         "expected {}, found {}): another type of processor or version of a library; go on there, or allow labels that "
-         "differ in the last bits with --teacher.any_processor=true",
-         store_path_, expected, found);
-  }
-
-  double Seconds() const {
-    return std::max(1e-3, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
-  }
-
-  std::string Line() const {
-    const double rate = static_cast<double>(labels_) / Seconds();
-    const uint64_t missing = store_->MissingSpans().size();
-    const double labels_left = static_cast<double>(layout_.num_labels()) * static_cast<double>(missing) /
-                               static_cast<double>(layout_.num_spans());
-    return fmt::format("{}: {} of {} spans, {:.0f} labels/s, {} to go", store_path_, layout_.num_spans() - missing,
-                       layout_.num_spans(), rate,
-                       rate > 0 ? fmt::format("{:.0f} s", labels_left / rate) : std::string("some time"));
-  }
-
-  const std::string store_path_;
-  const int num_ranks_;
-  std::mutex mutex_;
-  Layout layout_;
-  std::optional<StoreWriter> store_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  Progress progress_;
-  uint64_t labels_ = 0;
-  std::string digest_;
-};
-
 // Before the first span of a store is paid for.
 void RequireAccuracy(const Job& job, const LabellingSetup& setup) {
   if (job.teacher.min_accuracy == 0) return;
@@ -196,73 +99,195 @@ std::string TracePath(const std::string& path, int rank) {
   return whole.parent_path() / fmt::format("{}.{}{}", whole.stem().string(), rank, whole.extension().string());
 }
 
+// What the coordinator tells every rank before its first span.
+struct Brief {
+  std::string staging;
+  double span_bytes = 0;
+};
+std::string EncodeBrief(const Brief& brief) {
+  ByteWriter writer;
+  writer.PutString(brief.staging);
+  writer.Put(brief.span_bytes);
+  return writer.Take();
+}
+Brief DecodeBrief(const std::string& bytes) {
+  ByteReader reader(bytes, "brief of a job");
+  Brief brief;
+  brief.staging = reader.GetString();
+  brief.span_bytes = reader.Get<double>();
+  return brief;
+}
+
+std::string StatisticsText(const LabellingTimes& times) {
+  const nlohmann::ordered_json object = {{"labels", times.num_labels},
+                                         {"seconds",
+                                          {{"render", times.render_seconds},
+                                           {"forward", times.forward_seconds},
+                                           {"encode", times.encode_seconds},
+                                           {"write", times.write_seconds}}}};
+  return object.dump();
+}
+
+// Until when this run has time: what --deadline says, and Slurm's limit, if that comes first.
+std::optional<std::chrono::steady_clock::time_point> Deadline(const Options& options) {
+  std::optional<std::chrono::duration<double>> left;
+  if (options.deadline_seconds > 0) left = std::chrono::duration<double>(options.deadline_seconds);
+  if (const auto slurm = SlurmSecondsLeft(); slurm && (!left || *slurm < *left)) left = *slurm;
+  if (!left) return std::nullopt;
+  return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(*left);
+}
+
+// One rank of a labelling run, from the job file to the end.
+class ProduceRank {
+ public:
+  ProduceRank(const Options& options, const std::vector<std::string>& overrides, Communicator& communicator)
+      : options_(options), overrides_(overrides), communicator_(communicator) {
+    if (!options.trace.empty()) trace_.emplace(communicator.rank());
+    if (!options.partition.empty()) partition_ = ParsePartition(options.partition);
+  }
+
+  // The exit code; throws what ended the run, with an empty text where another rank says it.
+  int Run() {
+    try {
+      JobOptions job_options = {.silence_seconds = options_.lease_seconds};
+      if (IsRankZero()) job_options.deadline = Deadline(options_);
+      RunJob(communicator_, WorkerSide(), CoordinatorSide(), job_options);
+    } catch (const Error& error) {
+      return Fail(error);
+    }
+    if (IsRankZero()) production_->ReportComplete(options_.json);
+    WriteTrace();
+    return 0;
+  }
+
+ private:
+  bool IsRankZero() const { return communicator_.rank() == 0; }
+
+  WorkerHooks WorkerSide() {
+    return {.open = [this] { Open(); },
+            .set_up = [this] { return SetUp(); },
+            .begin = [this](const std::string& brief) { BeginSpans(DecodeBrief(brief)); },
+            .work = [this](uint64_t group) { return EncodeSpanFiles(labeller_->Label(group)); },
+            .prepare = [this](uint64_t group) { labeller_->Prepare(group); },
+            .statistics = [this] { return is_set_up_ ? StatisticsText(labeller_->times()) : std::string(); },
+            .abandon = [this] { labeller_->Abandon(); },
+            .stop_requested =
+                [] {
+                  if (!StopRequested()) return StopRequest::kNone;
+                  return UrgentStopRequested() ? StopRequest::kAbandon : StopRequest::kFinish;
+                },
+            .host = HostName()};
+  }
+  CoordinatorHooks CoordinatorSide() {
+    return {.begin = [this] { return BeginJob(); },
+            .settle = [this] { return production_->Settle(); },
+            .commit =
+                [this](const std::vector<std::string>& results) {
+                  std::vector<SpanFile> files;
+                  for (const std::string& result : results) DecodeSpanFiles(setup_.schema.layout, result, &files);
+                  production_->Commit(files);
+                },
+            .complete = [this] { production_->Complete(); },
+            .tick =
+                [this](const JobStatus& status) {
+                  if (has_begun_) production_->Tick(status);
+                }};
+  }
+
+  void Open() {
+    job_ = ReadLabellingJob(options_.job, overrides_);
+    if (partition_) job_.labels.store = PartPath(job_.labels.store, *partition_);
+    source_ = OpenJobSource(job_);
+  }
+
+  std::string SetUp() {
+    job_ = WithViewsFrom(job_, *source_);
+    setup_ = SetUpLabelling(job_, std::move(source_));
+    const std::string probe = setup_.teacher->ProbeDigest();
+    setup_.schema.provenance = Provenance(job_, probe);
+    scratch_.emplace(options_.scratch);
+    labeller_.emplace(setup_.schema, *setup_.renderer, *setup_.teacher, job_.produce,
+                      fmt::format("{}-{}", HostName(), ::getpid()), trace_ ? &*trace_ : nullptr);
+    is_set_up_ = true;
+    std::string identity = "schema " + SchemaDigest(setup_.schema);
+    if (!job_.teacher.any_processor) identity += ", probe of the teacher's logits " + probe;
+    return identity;
+  }
+
+  void BeginSpans(const Brief& brief) {
+    constexpr double kSpansAtOnce = 2;  // one that is written, one that is copied
+    scratch_->RequireSpace(kSpansAtOnce * LocalSize() * brief.span_bytes);
+    labeller_->Begin({.staging = brief.staging, .scratch = scratch_->path()});
+  }
+
+  JobPlan BeginJob() {
+    production_.emplace(job_.labels.store, ProductionOptions{.partition = partition_,
+                                                             .lease_seconds = options_.lease_seconds,
+                                                             .metrics = options_.metrics,
+                                                             .num_ranks = communicator_.size(),
+                                                             .check_space = job_.produce.check_space,
+                                                             .any_processor = job_.teacher.any_processor});
+    has_begun_ = true;
+    const StoreWriter::Calibrator calibrate = [this] {
+      RequireAccuracy(job_, setup_);
+      return labeller_->LearnCodecTables();
+    };
+    JobPlan plan;
+    plan.spans = production_->Begin(setup_.schema, labeller_->groups(), calibrate,
+                                    [this] { return labeller_->bytes_per_sample(); });
+    plan.brief = EncodeBrief({.staging = production_->staging_path(), .span_bytes = production_->span_bytes()});
+    return plan;
+  }
+
+  int Fail(const Error& error) {
+    const int exit_code = ExitCode(error.code());
+    WriteTrace();
+    if (!IsRankZero()) {
+      const bool alone_knows = dynamic_cast<const RankZeroUnheard*>(&error) != nullptr;
+      throw Error(error.code(), alone_knows ? error.what() : "");
+    }
+    if (error.code() == ErrorCode::kCancelled) {
+      if (production_) production_->ReportStopped(error.what());
+      return exit_code;
+    }
+    if (production_) production_->ReportFailed(exit_code, error.what());
+    throw error;
+  }
+
+  void WriteTrace() const {
+    if (trace_) trace_->Write(TracePath(options_.trace, communicator_.rank()));
+  }
+
+  const Options& options_;
+  const std::vector<std::string>& overrides_;
+  Communicator& communicator_;
+  std::optional<Trace> trace_;
+  std::optional<Partition> partition_;
+  Job job_;
+  std::unique_ptr<Source> source_;
+  LabellingSetup setup_;
+  std::optional<ScratchFolder> scratch_;
+  std::optional<SpanLabeller> labeller_;
+  std::optional<Production> production_;
+  std::atomic<bool> is_set_up_ = false;  // labeller_ is there, for other threads
+  std::atomic<bool> has_begun_ = false;  // production_ is
+};
+
 int Produce(const Options& options, const std::vector<std::string>& overrides) {
   InstallStopSignals();
   const std::unique_ptr<Communicator> communicator = MakeCommunicator();
-
-  Job job;
-  LabellingSetup setup;
-  std::unique_ptr<Source> source;
-  std::optional<Trace> trace;
-  if (!options.trace.empty()) trace.emplace(communicator->rank());
-  std::optional<SpanLabeller> labeller;
-  std::optional<Production> production;
-  const WorkerHooks worker = {
-      .open =
-          [&] {
-            job = ReadLabellingJob(options.job, overrides);
-            source = OpenJobSource(job);
-          },
-      .set_up =
-          [&] {
-            job = WithViewsFrom(job, *source);
-            setup = SetUpLabelling(job, std::move(source));
-            const std::string probe = setup.teacher->ProbeDigest();
-            setup.schema.provenance = Provenance(job, probe);
-            const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
-            labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, attempt,
-                             trace ? &*trace : nullptr);
-            std::string identity = "schema " + SchemaDigest(setup.schema);
-            if (!job.teacher.any_processor) identity += ", probe of the teacher's logits " + probe;
-            return identity;
-          },
-      .work = [&](uint64_t group) { return EncodeSpanFiles(labeller->Label(group)); },
-      .prepare = [&](uint64_t group) { labeller->Prepare(group); },
-      .stop_requested = [] { return StopRequested() ? StopRequest::kFinish : StopRequest::kNone; },
-      .host = HostName(),
-  };
-  const CoordinatorHooks coordinator = {
-      .begin =
-          [&] {
-            production.emplace(job.labels.store, communicator->size());
-            const StoreWriter::Calibrator calibrate = [&] {
-              RequireAccuracy(job, setup);
-              return labeller->LearnCodecTables();
-            };
-            return JobPlan{.spans = labeller->groups().GroupsOf(production->Begin(job, setup.schema, calibrate))};
-          },
-      .commit = [&](const std::vector<std::string>& results) { production->Commit(results); },
-      .complete = [&] { production->Complete(); },
-      .tick =
-          [&](const JobStatus& status) {
-            if (status.spans_done > 0) production->Tick();
-          },
-  };
-  const auto write_trace = [&] {
-    if (trace) trace->Write(TracePath(options.trace, communicator->rank()));
-  };
+  const auto hint = HintOfLaunch(AllowedCores());
+  if (hint && hint->fatal) decant::Fail(ErrorCode::kUnavailable, "{}", hint->text);
+  if (hint && communicator->rank() == 0) fmt::print(stderr, "{}\n", hint->text);
+  ProduceRank rank(options, overrides, *communicator);
   try {
-    RunJob(*communicator, worker, coordinator);
+    const int exit_code = rank.Run();
+    WriteOutcome(exit_code);  // before MPI ends, which may hang
+    return exit_code;
   } catch (const Error& error) {
-    write_trace();
-    if (communicator->rank() != 0) throw Error(error.code(), "");  // rank 0 speaks for all
-    if (error.code() != ErrorCode::kCancelled) throw;
-    if (production) production->ReportStopped();
-    return ExitCode(error.code());
+    WriteOutcome(ExitCode(error.code()));
+    throw;
   }
-  if (communicator->rank() == 0) production->Report(options.json);
-  write_trace();
-  return 0;
 }
 
 }  // namespace
@@ -273,6 +298,17 @@ Command AddProduce(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   app->add_option("job", options->job, "The job file (TOML)")->required();
   app->add_flag("--json", options->json, "Print one JSON object at the end");
+  app->add_option("--partition", options->partition,
+                  "I/N: label part I of N, counted from 0, into the store <labels.store>.parts/I-of-N");
+  app->add_option("--scratch", options->scratch,
+                  "Write span files here first ($SLURM_TMPDIR, else $TMPDIR); none: straight to the store");
+  app->add_option("--deadline", options->deadline_seconds, "Stop, resumable, so many seconds from now at the latest")
+      ->check(CLI::PositiveNumber);
+  app->add_option("--lease", options->lease_seconds,
+                  "Seconds after which a silent rank, or another writer, is given up")
+      ->capture_default_str()
+      ->check(CLI::Range(1.0, 86'400.0));
+  app->add_option("--metrics", options->metrics, "Keep this file up to date, in Prometheus' text format");
   app->add_option("--trace", options->trace,
                   "Write what each thread did when, as Chrome trace-event JSON; rank 1 writes FILE.1.json, ...");
   app->allow_extras();

@@ -7,9 +7,11 @@ namespace decant {
 namespace {
 
 volatile std::sig_atomic_t stop_requested = 0;
+volatile std::sig_atomic_t urgent = 0;
 
 void OnSignal(int signal) {
   stop_requested = 1;
+  if (signal == SIGTERM) urgent = 1;
   if (signal == SIGINT) std::signal(SIGINT, SIG_DFL);
 }
 
@@ -24,6 +26,10 @@ void InstallStopSignals() {
 
 bool StopRequested() {
   return stop_requested != 0;
+}
+
+bool UrgentStopRequested() {
+  return urgent != 0;
 }
 
 }  // namespace decant

@@ -2,9 +2,11 @@
 
 namespace decant {
 
-// From now on INT, TERM and USR1 ask the command to stop in an orderly way: finish and commit what is under way,
-// exit 75. A second INT ends the process at once.
+// From now on INT, TERM and USR1 ask the command to stop in an orderly way and exit with 75. A second INT ends the
+// process at once.
 void InstallStopSignals();
 bool StopRequested();
+// Whether TERM came, which is followed by KILL soon: what is under way cannot be finished.
+bool UrgentStopRequested();
 
 }  // namespace decant

@@ -66,10 +66,12 @@ Outcome RunWorker(Communicator& communicator, const WorkerHooks& hooks, const Jo
       worker.Take(DecodeMessage(message->bytes));
     }
     if (!silence.IsTooLong(Now())) continue;
-    worker.GiveUp({static_cast<int32_t>(ErrorCode::kCancelled),
-                   fmt::format("rank {} has heard nothing of rank 0 for {:.0f} s: it has died, or the network between "
-                               "them has; running again continues",
-                               communicator.rank(), silence.seconds())});
+    worker.GiveUp(
+        {.code = static_cast<int32_t>(ErrorCode::kCancelled),
+         .text = fmt::format("rank {} has heard nothing of rank 0 for {:.0f} s: it has died, or the network between "
+                             "them has; running again continues",
+                             communicator.rank(), silence.seconds()),
+         .unheard = true});
   }
 }
 

@@ -12,8 +12,10 @@ namespace decant {
 struct Outcome {
   int32_t code = kNoError;
   std::string text;
+  bool unheard = false;  // of rank 0: nobody else knows
 
   void ThrowIfFailed() const {
+    if (unheard) throw RankZeroUnheard(static_cast<ErrorCode>(code), text);
     if (code != kNoError) throw Error(static_cast<ErrorCode>(code), text);
   }
 };

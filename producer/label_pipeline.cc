@@ -12,6 +12,8 @@
 #include "decant/base/bounded_queue.h"
 #include "decant/base/error.h"
 
+#include "stage_times.h"
+
 namespace decant {
 namespace {
 
@@ -27,12 +29,13 @@ struct Group {
 
 struct LabelPipeline::Impl {
   Impl(const Schema& a_schema, const BatchRenderer& a_renderer, Teacher& a_teacher, const PipelineOptions& an_options,
-       Trace* a_trace)
+       Trace* a_trace, StageTimes* the_times)
       : schema(a_schema),
         renderer(a_renderer),
         teacher(a_teacher),
         options(an_options),
         trace(a_trace),
+        times(the_times ? *the_times : own_times),
         rendered(NumGroups()) {
     groups.resize(NumGroups());
     for (Group& group : groups) idle.push_back(&group);
@@ -67,6 +70,8 @@ struct LabelPipeline::Impl {
   Teacher& teacher;
   const PipelineOptions options;
   Trace* const trace;
+  StageTimes own_times;
+  StageTimes& times;
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -122,7 +127,8 @@ Group* LabelPipeline::Impl::TakePlan() {
 
 void LabelPipeline::Impl::Render() {
   while (Group* group = TakePlan()) {
-    const TraceScope scope(trace, "decode and render", group->plan.positions.size() * group->plan.num_epochs);
+    const StageScope scope(trace, &times.render, "decode and render",
+                           group->plan.positions.size() * group->plan.num_epochs);
     group->batches.resize(group->plan.num_epochs);
     renderer.Render(group->plan.epoch, group->plan.positions, group->batches);
     if (!rendered.Push(group)) return;
@@ -134,7 +140,7 @@ void LabelPipeline::Impl::Forward() {
   while (Group* group = TakeRendered()) {
     group->labels.resize(group->plan.num_epochs);
     for (size_t e = 0; e < group->batches.size(); ++e) {
-      const TraceScope scope(trace, "forward and select", group->plan.positions.size());
+      const StageScope scope(trace, &times.forward, "forward and select", group->plan.positions.size());
       group->labels[e].Clear();
       LabelTeacherBatch(teacher, group->batches[e], &selector, &group->labels[e]);
     }
@@ -173,14 +179,14 @@ void LabelPipeline::Impl::Recycle(Group* group) {
 }
 
 LabelPipeline::LabelPipeline(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher,
-                             const PipelineOptions& options, Trace* trace) {
+                             const PipelineOptions& options, Trace* trace, StageTimes* times) {
   for (const auto& [name, value] :
        {std::pair("decode_threads", options.decode_threads), std::pair("replicas", options.replicas),
         std::pair("queue_depth", options.queue_depth)}) {
     if (value >= 1 && value <= 1024) continue;
     Fail(ErrorCode::kInvalidArgument, "produce.{} is {}, but must be 1 to 1024", name, value);
   }
-  impl_ = std::make_unique<Impl>(schema, renderer, teacher, options, trace);
+  impl_ = std::make_unique<Impl>(schema, renderer, teacher, options, trace, times);
 }
 
 LabelPipeline::~LabelPipeline() = default;

@@ -4,6 +4,8 @@
 
 #include "decant/base/error.h"
 
+#include "stage_times.h"
+
 namespace decant {
 
 SpanLabeller::SpanLabeller(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher,
@@ -13,7 +15,19 @@ SpanLabeller::SpanLabeller(const Schema& schema, const BatchRenderer& renderer, 
       batch_size_(teacher.batch_size()),
       attempt_(std::move(attempt)),
       trace_(trace),
-      pipeline_(schema_, renderer, teacher, options, trace) {}
+      times_(std::make_unique<StageTimes>()),
+      pipeline_(schema_, renderer, teacher, options, trace, times_.get()) {}
+
+SpanLabeller::~SpanLabeller() = default;
+
+LabellingTimes SpanLabeller::times() const {
+  const auto seconds = [](const std::atomic<uint64_t>& nanoseconds) { return 1e-9 * static_cast<double>(nanoseconds); };
+  return {.num_labels = times_->num_labels,
+          .render_seconds = seconds(times_->render),
+          .forward_seconds = seconds(times_->forward),
+          .encode_seconds = seconds(times_->encode),
+          .write_seconds = seconds(times_->write)};
+}
 
 std::vector<BatchPlan> SpanLabeller::PlanOf(uint64_t group) const {
   const std::vector<uint64_t> spans = groups_.SpansOf(group);
@@ -74,10 +88,13 @@ std::vector<SpanFile> SpanLabeller::Label(uint64_t group) {
     for (uint64_t done = 0; done < num_samples; done += batch_size_) {
       for (LabelBatch& batch : labels) pipeline_.Next(&batch);
     }
-    const TraceScope scope(trace_, "encode", num_samples * spans.size());
-    for (size_t i = 0; i < spans.size(); ++i) writers[i].AddChunk(labels[i]);
+    const StageScope scope(trace_, &times_->encode, "encode", num_samples * spans.size());
+    for (size_t i = 0; i < spans.size(); ++i) {
+      writers[i].AddChunk(labels[i]);
+      times_->num_labels += labels[i].size();
+    }
   }
-  const TraceScope scope(trace_, "write", spans.size());
+  const StageScope scope(trace_, &times_->write, "write", spans.size());
   std::vector<SpanFile> files;
   for (SpanWriter& writer : writers) files.push_back(writer.Finish());
   return files;
@@ -91,7 +108,12 @@ CodecTables SpanLabeller::LearnCodecTables() {
   LabelBatch labels;
   LabelPositions(0, positions, &labels);
   const TraceScope scope(trace_, "calibrate", count);
-  return LearnTables(schema_.codec, labels, schema_.calibration.prior);
+  Schema learnt = schema_;
+  learnt.tables = std::make_shared<CodecTables>(LearnTables(schema_.codec, labels, schema_.calibration.prior));
+  const ChunkCodec codec = MakeCodec(learnt);
+  const std::string record = codec.Encode({.num_samples = static_cast<uint32_t>(count)}, codec.Quantise(labels));
+  bytes_per_sample_ = static_cast<double>(record.size()) / static_cast<double>(count);
+  return *learnt.tables;
 }
 
 void SpanLabeller::LabelPositions(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels) {

@@ -108,7 +108,7 @@ add_test(NAME compare_decoding_with_pillow
 set_tests_properties(compare_decoding_with_pillow PROPERTIES LABELS unit)
 
 # What the program tells of its runs.
-decant_test(run_report_test LABEL unit LINKS decant::base nlohmann_json::nlohmann_json Threads::Threads)
+decant_test(run_report_test LABEL unit LINKS decant::cluster nlohmann_json::nlohmann_json Threads::Threads)
 target_sources(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli/console.cc ${PROJECT_SOURCE_DIR}/cli/run_report.cc
   ${PROJECT_SOURCE_DIR}/cli/run_status.cc ${PROJECT_SOURCE_DIR}/cli/run_texts.cc)
 target_include_directories(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli)

@@ -116,6 +116,12 @@ struct CoordinatorHooks {
   std::function<void(const JobStatus&)> tick;
 };
 
+// What RunJob throws on a rank that heard nothing of rank 0 for too long. Other errors rank 0 knows, too.
+class RankZeroUnheard : public Error {
+ public:
+  using Error::Error;
+};
+
 // Runs a job on all ranks of `communicator`: rank 0 deals the spans to all ranks, itself included, and commits them.
 // Returns on every rank when the job is complete; otherwise throws, on every rank, the Error that ended it:
 // - before begin(), whatever any rank's open or set_up threw, and kMismatch when two ranks set up something else;

@@ -17,6 +17,17 @@ struct PipelineOptions {
   uint32_t queue_depth = 2;     // batches that wait for each of these threads, at most
 };
 
+// Seconds that the threads of a labeller have spent so far, added over the threads.
+struct LabellingTimes {
+  uint64_t num_labels = 0;  // that were encoded
+  double render_seconds = 0;
+  double forward_seconds = 0;  // of the teacher, and selecting
+  double encode_seconds = 0;
+  double write_seconds = 0;
+};
+
+struct StageTimes;
+
 // Positions that go through the teacher together, in `num_epochs` epochs that share an order.
 struct BatchPlan {
   uint32_t epoch = 0;  // the first one
@@ -29,9 +40,9 @@ struct BatchPlan {
 // the options. The first error of any thread stops all of them, and is what Next() throws.
 class LabelPipeline {
  public:
-  // The references must outlive the pipeline. `trace` may be null.
+  // The references must outlive the pipeline. `trace` and `times` may be null.
   LabelPipeline(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher, const PipelineOptions& options,
-                Trace* trace);
+                Trace* trace, StageTimes* times = nullptr);
   // Drops what is planned and waits for the batches under way.
   ~LabelPipeline();
   LabelPipeline(const LabelPipeline&) = delete;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@ class SpanLabeller {
   // `trace` may be null.
   SpanLabeller(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher, const PipelineOptions& options,
                std::string attempt, Trace* trace = nullptr);
+  ~SpanLabeller();
 
   const SpanGroups& groups() const { return groups_; }
   // Before the first Label(): where files are made. A schema without codec tables takes those that the store's writer
@@ -34,8 +36,13 @@ class SpanLabeller {
   // Ends a Label() that is under way, soon, and all that follow. Thread-safe.
   void Abandon();
 
+  // Thread-safe.
+  LabellingTimes times() const;
+
   // Codec tables learnt from schema.calibration.num_labels labels of epoch 0, evenly spread over its positions.
   CodecTables LearnCodecTables();
+  // Bytes of a sample's labels as those tables code them; 0 before LearnCodecTables().
+  double bytes_per_sample() const { return bytes_per_sample_; }
   // Appends the soft labels of `positions` in an epoch to `labels`.
   void LabelPositions(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels);
 
@@ -48,6 +55,8 @@ class SpanLabeller {
   SpanFolders folders_;
   std::string attempt_;
   Trace* trace_;
+  double bytes_per_sample_ = 0;
+  std::unique_ptr<StageTimes> times_;
   std::mutex mutex_;
   std::deque<uint64_t> prepared_;  // groups that are planned, and not taken yet
   LabelPipeline pipeline_;

@@ -1,0 +1,230 @@
+#include "production.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include <unistd.h>
+
+#include "decant/base/error.h"
+#include "decant/base/file.h"
+
+#include "console.h"
+#include "run_texts.h"
+
+namespace decant {
+namespace {
+
+constexpr uint64_t kFileBytes = 1500;  // of a span's file, beside its chunks
+
+std::vector<uint64_t> Without(const std::vector<uint64_t>& spans, const std::vector<uint64_t>& others) {
+  std::vector<uint64_t> rest;
+  std::ranges::set_difference(spans, others, std::back_inserter(rest));
+  return rest;
+}
+
+uint64_t SamplesOf(const Layout& layout, uint64_t span) {
+  const Span place = layout.SpanAt(span);
+  return std::min(place.chunk_end * layout.chunk_size, layout.num_samples) - place.chunk_begin * layout.chunk_size;
+}
+
+}  // namespace
+
+Production::Production(std::string store_path, const ProductionOptions& options)
+    : store_path_(std::move(store_path)), options_(options) {}
+
+std::vector<uint64_t> Production::Begin(const Schema& schema, const SpanGroups& groups,
+                                        const StoreWriter::Calibrator& calibrate,
+                                        const std::function<double()>& bytes_per_sample) {
+  layout_ = schema.layout;
+  groups_.emplace(groups);
+  store_.emplace(store_path_, schema, calibrate, WriterOptions{.lease_seconds = options_.lease_seconds});
+  RequireProbe(schema);
+  start_ = std::chrono::steady_clock::now();
+  RunFacts facts = {.store = store_path_,
+                    .host = schema.provenance.value("host", ""),
+                    .version = DECANT_VERSION,
+                    .pid = ::getpid(),
+                    .num_ranks = options_.num_ranks,
+                    .schema_digest = SchemaDigest(schema),
+                    .partition = options_.partition};
+  for (uint64_t span = 0; span < layout_.num_spans(); ++span) {
+    if (!IsMine(groups_->GroupOf(span))) continue;
+    ++facts.spans_planned;
+    facts.labels_planned += SamplesOf(layout_, span);
+  }
+  auto report = std::make_unique<RunReport>(facts, Count(), RunReportOptions{.metrics = options_.metrics});
+  if (!store_->taken_from().empty()) report->Log("takeover", {{"from", store_->taken_from()}});
+  {
+    const std::lock_guard lock(mutex_);
+    report_ = std::move(report);
+  }
+  bytes_per_sample_ = BytesPerSample(bytes_per_sample);
+  if (options_.check_space) RequireSpace();
+  staged_ = store_->StagedSpans();
+  return MyGroups(Without(store_->MissingSpans(), staged_));
+}
+
+std::vector<uint64_t> Production::Settle() {
+  if (staged_.empty()) return {};
+  const StoreCounts before = Count();
+  const std::vector<uint64_t> adopted = store_->Adopt();
+  const StoreCounts after = Count();
+  report_->Log("adopted", {{"spans", adopted}});
+  report_->Committed({after.spans - before.spans, after.labels - before.labels, after.bytes - before.bytes});
+  return MyGroups(Without(staged_, adopted));
+}
+
+void Production::Commit(const std::vector<SpanFile>& files) {
+  std::vector<const SpanFile*> added;
+  for (const SpanFile& file : files) {
+    const auto is_same = [&](const SpanFile* other) { return other->trailer.span == file.trailer.span; };
+    if (store_->IsMissing(file.trailer.span) && std::ranges::none_of(added, is_same)) added.push_back(&file);
+  }
+  for (const uint64_t span : store_->Commit(files)) {
+    report_->Log("span_differs",
+                 {{"span", span}, {"text", "labelled twice, with different labels; the first ones stay"}});
+  }
+  StoreCounts counts;
+  for (const SpanFile* file : added) {
+    ++counts.spans;
+    counts.labels += file->trailer.num_labels;
+    counts.bytes += file->file_bytes;
+  }
+  added_.spans += counts.spans;
+  added_.labels += counts.labels;
+  added_.bytes += counts.bytes;
+  report_->Committed(counts);
+}
+
+void Production::Complete() {
+  if (store_->MissingSpans().empty()) digest_ = store_->Seal();
+}
+
+void Production::Tick(const JobStatus& status) {
+  const std::lock_guard lock(mutex_);
+  if (report_) report_->Tick(status);
+}
+
+void Production::ReportComplete(bool json) {
+  report_->Finish({.state = "complete", .exit_code = 0, .text = "", .digest = digest_});
+  const double seconds = Seconds();
+  if (json) {
+    const nlohmann::ordered_json object = {{"store", store_path_},
+                                           {"ranks", options_.num_ranks},
+                                           {"labels", layout_.num_labels()},
+                                           {"labels_this_run", added_.labels},
+                                           {"seconds", seconds},
+                                           {"labels_per_second", static_cast<double>(added_.labels) / seconds},
+                                           {"peak_rss_bytes", PeakResidentBytes()},
+                                           {"digest", digest_}};
+    fmt::print("{}\n", object.dump(2));
+    return;
+  }
+  const std::string part =
+      options_.partition ? fmt::format("part {} of {}, ", options_.partition->index, options_.partition->count) : "";
+  fmt::print("{}: {}complete, {} labels, {} of them in this run in {:.1f} s\n", store_path_, part,
+             Grouped(Count().labels), Grouped(added_.labels), seconds);
+  if (!digest_.empty()) fmt::print("digest {}\n", digest_);
+}
+
+void Production::ReportStopped(const std::string& text) {
+  if (!report_) return;
+  const int exit_code = ExitCode(ErrorCode::kCancelled);
+  report_->Finish({.state = "stopped", .exit_code = exit_code, .text = text, .digest = ""});
+  fmt::print(stderr, "{}: {} at {} of {} spans; running again continues\n", store_path_, text, store_->num_committed(),
+             layout_.num_spans());
+}
+
+void Production::ReportFailed(int exit_code, const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (report_) report_->Finish({.state = "failed", .exit_code = exit_code, .text = text, .digest = ""});
+}
+
+bool Production::IsMine(uint64_t group) const {
+  return !options_.partition || group % options_.partition->count == options_.partition->index;
+}
+
+std::vector<uint64_t> Production::MyGroups(const std::vector<uint64_t>& spans) const {
+  std::vector<uint64_t> groups = groups_->GroupsOf(spans);
+  std::erase_if(groups, [this](uint64_t group) { return !IsMine(group); });
+  return groups;
+}
+
+StoreCounts Production::Count() const {
+  StoreCounts counts;
+  for (const auto& trailer : store_->ledger()) {
+    if (!trailer) continue;
+    ++counts.spans;
+    counts.labels += trailer->num_labels;
+    counts.bytes += trailer->chunk_bytes + kFileBytes;
+  }
+  return counts;
+}
+
+// The labels of a store come from processors and libraries that give the same logits.
+void Production::RequireProbe(const Schema& schema) const {
+  const std::string expected = store_->schema().provenance.value("probe", "");
+  const std::string found = schema.provenance.value("probe", "");
+  if (options_.any_processor || store_->MissingSpans().empty() || expected.empty() || expected == found) return;
+  Fail(ErrorCode::kMismatch,
+       "{}: the teacher's logits for the probe batch differ from those of the machine that began the store (probe "
+       "expected {}, found {}): another type of processor or version of a library; go on there, or allow labels that "
+       "differ in the last bits with --teacher.any_processor=true",
+       store_path_, expected, found);
+}
+
+double Production::span_bytes() const {
+  const auto samples = static_cast<double>(uint64_t{layout_.chunk_size} * layout_.span_chunks);
+  return bytes_per_sample_ * samples + static_cast<double>(kFileBytes);
+}
+
+double Production::BytesPerSample(const std::function<double()>& guess) const {
+  uint64_t samples = 0, bytes = 0;
+  for (uint64_t span = 0; span < layout_.num_spans(); ++span) {
+    const auto& trailer = store_->ledger()[span];
+    if (!trailer) continue;
+    samples += SamplesOf(layout_, span);
+    bytes += trailer->chunk_bytes;
+  }
+  return samples > 0 ? static_cast<double>(bytes) / static_cast<double>(samples) : guess();
+}
+
+// Refuses now what would stop in the middle, hours later.
+void Production::RequireSpace() const {
+  uint64_t samples = 0, spans = 0;
+  for (const uint64_t span : store_->MissingSpans()) {
+    if (!IsMine(groups_->GroupOf(span))) continue;
+    samples += SamplesOf(layout_, span);
+    ++spans;
+  }
+  const double needed = bytes_per_sample_ * static_cast<double>(samples) + static_cast<double>(kFileBytes * spans);
+  const auto free = static_cast<double>(FreeBytes(store_path_));
+  if (free >= needed) return;
+  Fail(ErrorCode::kExhausted,
+       "{}: about {} are still to be written, and no space is left for more than {}; make room, or, when labels are "
+       "expired as the job goes on, give --produce.check_space=false",
+       store_path_, BytesText(needed), BytesText(free));
+}
+
+double Production::Seconds() const {
+  return std::max(1e-3, std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
+}
+
+Partition ParsePartition(const std::string& text) {
+  Partition partition;
+  const char* const end = text.data() + text.size();
+  const auto index = std::from_chars(text.data(), end, partition.index);
+  const bool has_count = index.ec == std::errc() && index.ptr != end && *index.ptr == '/';
+  const auto count = has_count ? std::from_chars(index.ptr + 1, end, partition.count) : index;
+  if (!has_count || count.ec != std::errc() || count.ptr != end || partition.index >= partition.count) {
+    Fail(ErrorCode::kInvalidArgument, "--partition is '{}', but must be I/N with I below N: 0/4, 1/4, 2/4, 3/4", text);
+  }
+  return partition;
+}
+
+std::string PartPath(const std::string& store_path, const Partition& partition) {
+  return fmt::format("{}.parts/{}-of-{}", store_path, partition.index, partition.count);
+}
+
+}  // namespace decant
