@@ -7,6 +7,7 @@
 #include "decant/bench/select_benchmark.h"
 #include "decant/bench/store_benchmark.h"
 
+#include "bench_cluster.h"
 #include "command.h"
 #include "console.h"
 
@@ -178,6 +179,54 @@ Command AddSelect(CLI::App& bench) {
           }};
 }
 
+void PrintTable(const std::vector<nlohmann::ordered_json>& objects) {
+  for (const auto& object : objects) {
+    fmt::print("\n{}\n", object["setting"].get<std::string>());
+    for (const auto& [name, value] : object.items()) {
+      if (name != "setting" && name != "rows") fmt::print("  {:<28}{}\n", name, value.dump());
+    }
+    if (!object.contains("rows")) continue;
+    fmt::print("  {:>8}{:>12}{:>16}{:>16}\n", "ranks", "efficiency", "message thread", "commit thread");
+    for (const auto& row : object["rows"]) {
+      fmt::print("  {:>8}{:>12.3f}{:>16.3f}{:>16.3f}\n", row["ranks"].get<uint64_t>(), row["efficiency"].get<double>(),
+                 row["message_thread_busy"].get<double>(), row["commit_thread_busy"].get<double>());
+    }
+  }
+}
+
+Command AddClusterBench(CLI::App& bench) {
+  CLI::App* app = bench.add_subcommand("cluster", "What the coordinator of a job on many ranks can do");
+  const auto options = std::make_shared<ClusterBenchmarkOptions>();
+  const auto json = std::make_shared<bool>(false);
+  app->add_option("--setting", options->setting, "efficiency, coordinator, restart, scaling or all")
+      ->capture_default_str();
+  app->add_option("--span-ms", options->span_milliseconds, "efficiency: of a span on the slowest rank, milliseconds")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  app->add_option("--ranks", options->ranks, "coordinator: ranks, each a thread")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  app->add_option("--files", options->files, "coordinator, scaling: files in the store")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
+  app->add_option("--chunks", options->chunks, "restart: chunks of the store, in files of 250")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000000));
+  app->add_option("--max-ranks", options->max_ranks, "scaling: ranks of the largest job")
+      ->capture_default_str()
+      ->check(CLI::Range(10, 10000));
+  app->add_option("--dir", options->directory, "Where the stores are written, and removed; default: /tmp");
+  app->add_flag("--json", *json, "Print a JSON list of objects");
+  return {app, [options, json] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto objects = RunClusterBenchmark(*options, [&](const std::string& line) { progress.Show(line); });
+            progress.Finish();
+            *json ? fmt::print("{}\n", nlohmann::ordered_json(objects).dump(2)) : PrintTable(objects);
+            return 0;
+          }};
+}
+
 #ifdef DECANT_TORCH
 void PrintTable(const std::vector<ProduceRow>& rows) {
   fmt::print("\n{:<20}{:>11}{:>11}{:>9}{:>11}{:>9}{:>10}{:>10}{:>12}\n", "", "labels/s", "forward", "ratio",
@@ -221,7 +270,7 @@ Command AddProduceBench(CLI::App& bench) {
 Command AddBench(CLI::App& program) {
   CLI::App* app = program.add_subcommand("bench", "Measures Decant beside what others use");
   app->require_subcommand(1);
-  std::vector<Command> commands = {AddCodec(*app), AddSelect(*app), AddStore(*app)};
+  std::vector<Command> commands = {AddClusterBench(*app), AddCodec(*app), AddSelect(*app), AddStore(*app)};
 #ifdef DECANT_TORCH
   commands.push_back(AddProduceBench(*app));
 #endif

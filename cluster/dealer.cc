@@ -6,10 +6,14 @@ namespace decant {
 namespace {
 
 // The weight of the newest span in what is expected of the next one.
-constexpr double kSmoothing = 0.4;
+constexpr double kSmoothing = 0.3;
 // Up to so many workers every estimate is made anew; with more of them at most once in so many seconds.
 constexpr size_t kFewWorkers = 128;
 constexpr double kEstimateSeconds = 0.05;
+// Near the end a reserve is dealt so late, to decide with the latest estimates: this share of the worker's time for a
+// span before it is needed, and no less than so many seconds.
+constexpr double kReserveShare = 0.15;
+constexpr double kReserveSeconds = 0.25;
 // A copy must be expected to end this much sooner, in units of its own time.
 constexpr double kCopyGain = 0.25;
 
@@ -95,7 +99,8 @@ bool Dealer::MayDeal(int worker, double now) {
   if (!EndsInTime(end)) return false;
   Servers(now);
   if (end <= now + static_cast<double>(spans_.num_pending()) / rate_) return true;
-  return end <= FinishOfPending(now) + 1e-6 * seconds;
+  const bool early = !state.held.empty() && end - seconds > now + std::max(kReserveSeconds, kReserveShare * seconds);
+  return !early && end <= FinishOfPending(now) + 1e-6 * seconds;
 }
 
 bool Dealer::MayEndInTime(double now) const {

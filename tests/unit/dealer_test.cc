@@ -146,8 +146,10 @@ TEST(DealerTest, TheFastestTakesACopyOfWhatLastsLongest) {
   for (const int worker : {0, 1, 2, 3}) dealer.OnDone(worker, static_cast<uint64_t>(worker), 1 + worker, 5);
   dealer.Add({10, 11});
   EXPECT_EQ(dealer.DealTo(3, 5).size() + dealer.DealTo(2, 5).size(), 0u) << "the first two are faster";
-  EXPECT_THAT(SpansOf(dealer.DealTo(0, 5)), ElementsAre(10, 11));
-  EXPECT_THAT(dealer.DealCopies(5), IsEmpty());
+  EXPECT_THAT(SpansOf(dealer.DealTo(0, 5)), ElementsAre(10));
+  EXPECT_THAT(dealer.DealTo(0, 5.5), IsEmpty()) << "there is time to think about the last";
+  EXPECT_THAT(SpansOf(dealer.DealTo(0, 5.8)), ElementsAre(11));
+  EXPECT_THAT(dealer.DealCopies(5.8), IsEmpty());
   // Worker 0 hangs: its second span is the one that will end last.
   const std::vector<Dealer::Deal> copies = dealer.DealCopies(20);
   ASSERT_EQ(copies.size(), 2u);
@@ -205,13 +207,13 @@ TEST(SimulatedJobTest, ADeadRankCostsItsSilenceAtMost) {
 
 TEST(SimulatedJobTest, AThousandRanksAreBusyToTheEnd) {
   SimulatedJob job(1000, {.silence_seconds = 1000});
-  job.spans = Spans(20000);
+  job.spans = Spans(12000);
   Random random(3);
   for (SimulatedRank& rank : job.ranks) {
     rank.span_seconds = [seconds = random.Uniform(20, 100)](uint64_t, double) { return seconds; };
   }
   ASSERT_TRUE(job.Run());
-  EXPECT_EQ(job.num_first.size(), 20000u);
+  EXPECT_EQ(job.num_first.size(), 12000u);
   EXPECT_GE(job.busy_seconds() / (1000 * job.done_time), 0.95);
 }
 
@@ -233,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RandomScheduleTest, testing::Range(0, 8));
 
 TEST_P(RandomScheduleTest, NothingIsLostOrCountedTwice) {
   std::map<std::string, int> events;
-  for (uint64_t seed = 0; seed < 1000; ++seed) {
+  for (uint64_t seed = 0; seed < 600; ++seed) {
     Random random(1000 * static_cast<uint64_t>(GetParam()) + seed);
     const auto num_ranks = static_cast<int>(1 + random.Below(6));
     CoordinatorOptions options = FastOptions();
