@@ -30,7 +30,7 @@ struct JobStatus {
   uint64_t spans_done = 0;
   uint64_t spans_committed = 0;
   uint64_t spans_assigned = 0;
-  uint64_t spans_left = 0;
+  uint64_t spans_left = 0;  // those assigned included
   double eta_seconds = -1;  // below 0: unknown
   std::vector<RankStatus> ranks;
   std::vector<JobEvent> events;  // since the last one
