@@ -100,6 +100,32 @@ void SyncDirectory(const std::string& path) {
   if (::fsync(directory.get()) != 0) FailErrno(errno, "fsync", path);
 }
 
+void MoveFile(const std::string& from, const std::string& to) {
+  const std::string parent = std::filesystem::absolute(to).parent_path();
+  if (::rename(from.c_str(), to.c_str()) == 0) return SyncDirectory(parent);
+  if (errno != EXDEV) FailErrno(errno, "rename to", to);
+  const std::string partial = to + ".partial";
+  try {
+    std::error_code error;
+    std::filesystem::copy_file(from, partial, std::filesystem::copy_options::overwrite_existing, error);
+    if (error) FailErrno(error.value(), "copy to", partial);
+    SyncFile(partial);
+    if (::rename(partial.c_str(), to.c_str()) != 0) FailErrno(errno, "rename to", to);
+  } catch (...) {
+    ::unlink(partial.c_str());
+    throw;
+  }
+  SyncDirectory(parent);
+  ::unlink(from.c_str());
+}
+
+uint64_t FreeBytes(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(path, error);
+  if (error) FailErrno(error.value(), "tell the free space of", path);
+  return space.available;
+}
+
 void CreateDirectories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -164,8 +164,9 @@ replicas = {}
   double LabelSeconds(const Job& job, const LabellingSetup& setup) {
     std::filesystem::remove_all(job.labels.store);
     Schema schema = setup.schema;
-    SpanLabeller labeller(schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, "bench");
+    SpanLabeller labeller(schema, *setup.renderer, *setup.teacher, job.produce, "bench");
     StoreWriter writer(job.labels.store, schema, [&] { return labeller.LearnCodecTables(); });
+    labeller.Begin({.staging = writer.staging_path(), .scratch = ""});
     const std::vector<uint64_t> groups = labeller.groups().GroupsOf(writer.MissingSpans());
     const auto start = Clock::now();
     for (const uint64_t group : groups) labeller.Prepare(group);

@@ -2,8 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
-#include <new>
+#include <mutex>
 #include <optional>
 
 #include <fmt/chrono.h>
@@ -95,6 +94,7 @@ class Production {
   }
 
   void Commit(const std::vector<std::string>& results) {
+    const std::lock_guard lock(mutex_);
     std::vector<SpanFile> files;
     for (const std::string& result : results) DecodeSpanFiles(layout_, result, &files);
     const std::vector<uint64_t> missing = store_->MissingSpans();
@@ -108,7 +108,8 @@ class Production {
   void Complete() { digest_ = store_->Seal(); }
 
   void Tick() {
-    if (store_ && progress_.due()) progress_.ShowNow(Line());
+    const std::unique_lock lock(mutex_, std::try_to_lock);  // not while a commit lasts
+    if (lock && store_ && progress_.due()) progress_.ShowNow(Line());
   }
 
   void Report(bool json) {
@@ -166,6 +167,7 @@ class Production {
 
   const std::string store_path_;
   const int num_ranks_;
+  std::mutex mutex_;
   Layout layout_;
   std::optional<StoreWriter> store_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -173,26 +175,6 @@ class Production {
   uint64_t labels_ = 0;
   std::string digest_;
 };
-
-// Does on rank 0 what may build the dataset's index, then on the others, which find it. Every rank takes its turn,
-// whatever fails, so that the messages of the job are those that follow.
-void InTurn(Communicator& communicator, const std::function<void()>& body) {
-  if (communicator.rank() != 0) {
-    while (!communicator.Receive(std::chrono::seconds(1))) {
-    }
-    return body();
-  }
-  const auto let_others_go = [&] {
-    for (int rank = 1; rank < communicator.size(); ++rank) communicator.Send(rank, "");
-  };
-  try {
-    body();
-  } catch (...) {
-    let_others_go();
-    throw;
-  }
-  let_others_go();
-}
 
 // Before the first span of a store is paid for.
 void RequireAccuracy(const Job& job, const LabellingSetup& setup) {
@@ -218,52 +200,53 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
   InstallStopSignals();
   const std::unique_ptr<Communicator> communicator = MakeCommunicator();
 
-  // Whatever fails before the job starts fails it on every rank, and rank 0 says so.
   Job job;
   LabellingSetup setup;
+  std::unique_ptr<Source> source;
   std::optional<Trace> trace;
   if (!options.trace.empty()) trace.emplace(communicator->rank());
   std::optional<SpanLabeller> labeller;
-  WorkerHooks worker;
-  try {
-    std::unique_ptr<Source> source;
-    InTurn(*communicator, [&] {
-      job = ReadLabellingJob(options.job, overrides);
-      source = OpenJobSource(job);
-    });
-    job = WithViewsFrom(job, *source);
-    setup = SetUpLabelling(job, std::move(source));
-    const std::string probe = setup.teacher->ProbeDigest();
-    setup.schema.provenance = Provenance(job, probe);
-    const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
-    labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, attempt,
-                     trace ? &*trace : nullptr);
-    worker.identity = "schema " + SchemaDigest(setup.schema);
-    if (!job.teacher.any_processor) worker.identity += ", probe of the teacher's logits " + probe;
-    worker.work = [&](uint64_t group) { return EncodeSpanFiles(labeller->Label(group)); };
-    worker.prepare = [&](uint64_t group) { labeller->Prepare(group); };
-  } catch (const Error& error) {
-    worker.failure = error;
-  } catch (const std::bad_alloc&) {
-    worker.failure = Error(ErrorCode::kExhausted, "out of memory");
-  } catch (const std::exception& exception) {
-    worker.failure = Error(ErrorCode::kInternal, FirstLine(exception));
-  }
-
-  Production production(job.labels.store, communicator->size());
+  std::optional<Production> production;
+  const WorkerHooks worker = {
+      .open =
+          [&] {
+            job = ReadLabellingJob(options.job, overrides);
+            source = OpenJobSource(job);
+          },
+      .set_up =
+          [&] {
+            job = WithViewsFrom(job, *source);
+            setup = SetUpLabelling(job, std::move(source));
+            const std::string probe = setup.teacher->ProbeDigest();
+            setup.schema.provenance = Provenance(job, probe);
+            const std::string attempt = fmt::format("{}-{}", HostName(), ::getpid());
+            labeller.emplace(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, attempt,
+                             trace ? &*trace : nullptr);
+            std::string identity = "schema " + SchemaDigest(setup.schema);
+            if (!job.teacher.any_processor) identity += ", probe of the teacher's logits " + probe;
+            return identity;
+          },
+      .work = [&](uint64_t group) { return EncodeSpanFiles(labeller->Label(group)); },
+      .prepare = [&](uint64_t group) { labeller->Prepare(group); },
+      .stop_requested = [] { return StopRequested() ? StopRequest::kFinish : StopRequest::kNone; },
+      .host = HostName(),
+  };
   const CoordinatorHooks coordinator = {
       .begin =
           [&] {
+            production.emplace(job.labels.store, communicator->size());
             const StoreWriter::Calibrator calibrate = [&] {
               RequireAccuracy(job, setup);
               return labeller->LearnCodecTables();
             };
-            return labeller->groups().GroupsOf(production.Begin(job, setup.schema, calibrate));
+            return JobPlan{.spans = labeller->groups().GroupsOf(production->Begin(job, setup.schema, calibrate))};
           },
-      .commit = [&](const std::vector<std::string>& results) { production.Commit(results); },
-      .complete = [&] { production.Complete(); },
-      .stop_requested = StopRequested,
-      .tick = [&] { production.Tick(); },
+      .commit = [&](const std::vector<std::string>& results) { production->Commit(results); },
+      .complete = [&] { production->Complete(); },
+      .tick =
+          [&](const JobStatus& status) {
+            if (status.spans_done > 0) production->Tick();
+          },
   };
   const auto write_trace = [&] {
     if (trace) trace->Write(TracePath(options.trace, communicator->rank()));
@@ -274,10 +257,10 @@ int Produce(const Options& options, const std::vector<std::string>& overrides) {
     write_trace();
     if (communicator->rank() != 0) throw Error(error.code(), "");  // rank 0 speaks for all
     if (error.code() != ErrorCode::kCancelled) throw;
-    production.ReportStopped();
+    if (production) production->ReportStopped();
     return ExitCode(error.code());
   }
-  if (communicator->rank() == 0) production.Report(options.json);
+  if (communicator->rank() == 0) production->Report(options.json);
   write_trace();
   return 0;
 }

@@ -8,7 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "job_status.h"
+#include "decant/cluster/run_job.h"
 
 namespace decant {
 

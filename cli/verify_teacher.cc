@@ -43,7 +43,7 @@ Places SpreadPlaces(const StoreReader& store, uint64_t num_labels) {
 
 // What a teacher says of the views at `places`.
 LabelBatch AskTeacher(const Job& job, const LabellingSetup& setup, const Places& places) {
-  SpanLabeller labeller(setup.schema, *setup.renderer, *setup.teacher, job.produce, job.labels.store, "verify");
+  SpanLabeller labeller(setup.schema, *setup.renderer, *setup.teacher, job.produce, "verify");
   LabelBatch labels;
   for (const auto& [epoch, positions] : places) labeller.LabelPositions(epoch, positions, &labels);
   return labels;

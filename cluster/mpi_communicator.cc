@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <condition_variable>
 #include <cstdlib>
+#include <deque>
 #include <list>
+#include <mutex>
 #include <thread>
 
 #define OMPI_SKIP_MPICXX 1  // the C interface alone
@@ -13,7 +16,16 @@
 namespace decant {
 namespace {
 
+using std::chrono::microseconds;
+using std::chrono::seconds;
+
 constexpr int kTag = 0;
+// MPI does not say when something arrives: it is asked, ever less often while nothing does.
+constexpr microseconds kShortestPause(20);
+constexpr microseconds kLongestPause(5000);
+// How long the destructor waits for messages to leave, and then for MPI_Finalize.
+constexpr seconds kFlushLimit(2);
+constexpr seconds kFinalizeLimit(10);
 
 void Check(int result, const char* action) {
   if (result == MPI_SUCCESS) return;
@@ -23,57 +35,112 @@ void Check(int result, const char* action) {
   Fail(ErrorCode::kUnavailable, "MPI cannot {}: {}", action, std::string(text, static_cast<size_t>(size)));
 }
 
-class MpiCommunicator : public Communicator {
+// What the communicator and the thread that calls MPI share.
+struct Shared {
+  std::mutex mutex;
+  std::condition_variable to_mpi;
+  std::condition_variable from_mpi;
+  std::deque<std::pair<int, std::string>> outbox;
+  std::deque<Message> inbox;
+  bool woken = false;
+  bool initialised = false;
+  bool closing = false;
+  bool ended = false;
+  std::optional<Error> error;
+  int rank = 0;
+  int size = 1;
+};
+
+// The thread that calls MPI, from MPI_Init to MPI_Finalize. Owns what it uses: it may outlive the communicator.
+class MpiThread {
  public:
-  MpiCommunicator() {
+  explicit MpiThread(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+  void Run() {
+    try {
+      Initialise();
+      while (Turn()) {
+      }
+      MPI_Finalize();
+    } catch (const Error& error) {
+      const std::lock_guard lock(shared_->mutex);
+      shared_->error = error;
+    }
+    const std::lock_guard lock(shared_->mutex);
+    shared_->ended = true;
+    shared_->from_mpi.notify_all();
+  }
+
+ private:
+  // A message on its way; MPI reads the bytes until the request is done, which for a rank that has died is never.
+  struct Outgoing {
+    std::string bytes;
+    MPI_Request request;
+  };
+
+  void Initialise() {
     int provided = 0;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     if (provided < MPI_THREAD_FUNNELED) Fail(ErrorCode::kUnavailable, "this MPI library does not allow threads");
-    Check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "tell the rank");
-    Check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "tell the number of ranks");
-  }
-  ~MpiCommunicator() override {
-    for (Outgoing& outgoing : outgoing_) MPI_Wait(&outgoing.request, MPI_STATUS_IGNORE);
-    MPI_Finalize();
+    const std::lock_guard lock(shared_->mutex);
+    Check(MPI_Comm_rank(MPI_COMM_WORLD, &shared_->rank), "tell the rank");
+    Check(MPI_Comm_size(MPI_COMM_WORLD, &shared_->size), "tell the number of ranks");
+    shared_->initialised = true;
+    shared_->from_mpi.notify_all();
   }
 
-  int rank() const override { return rank_; }
-  int size() const override { return size_; }
-
-  void Send(int to, std::string bytes) override {
+  // False at the end.
+  bool Turn() {
+    SendAll();
     outgoing_.remove_if([](Outgoing& sent) {
       int done = 0;
       MPI_Test(&sent.request, &done, MPI_STATUS_IGNORE);
       return done != 0;
     });
-    Outgoing& outgoing = outgoing_.emplace_back(Outgoing{std::move(bytes), MPI_REQUEST_NULL});
-    Check(MPI_Isend(outgoing.bytes.data(), static_cast<int>(outgoing.bytes.size()), MPI_BYTE, to, kTag, MPI_COMM_WORLD,
-                    &outgoing.request),
-          "send");
+    pause_ = ReceiveAll() ? kShortestPause : std::min(pause_ * 3 / 2, kLongestPause);
+    std::unique_lock lock(shared_->mutex);
+    if (shared_->closing && shared_->outbox.empty()) {
+      if (outgoing_.empty() || std::chrono::steady_clock::now() > flush_end_) return false;
+    } else {
+      flush_end_ = std::chrono::steady_clock::now() + kFlushLimit;
+    }
+    const bool flushing = shared_->closing;
+    shared_->to_mpi.wait_for(lock, pause_, [&] { return !shared_->outbox.empty() || (shared_->closing && !flushing); });
+    return true;
   }
 
-  // Polls and sleeps: a blocking MPI receive would keep a core busy.
-  std::optional<Message> Receive(std::chrono::milliseconds timeout) override {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
-    auto pause = std::chrono::microseconds(20);
+  void SendAll() {
+    std::deque<std::pair<int, std::string>> outbox;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      outbox.swap(shared_->outbox);
+    }
+    for (auto& [to, bytes] : outbox) {
+      Outgoing& outgoing = outgoing_.emplace_back(Outgoing{std::move(bytes), MPI_REQUEST_NULL});
+      Check(MPI_Isend(outgoing.bytes.data(), static_cast<int>(outgoing.bytes.size()), MPI_BYTE, to, kTag,
+                      MPI_COMM_WORLD, &outgoing.request),
+            "send");
+    }
+    if (!outbox.empty()) pause_ = kShortestPause;
+  }
+
+  // Whether any message came.
+  bool ReceiveAll() {
+    std::deque<Message> messages;
     for (;;) {
       MPI_Status status;
       int arrived = 0;
       Check(MPI_Iprobe(MPI_ANY_SOURCE, kTag, MPI_COMM_WORLD, &arrived, &status), "probe");
-      if (arrived) return Take(status);
-      if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
-      std::this_thread::sleep_for(pause);
-      pause = std::min(pause * 2, std::chrono::microseconds(2000));
+      if (!arrived) break;
+      messages.push_back(Take(status));
     }
+    if (messages.empty()) return false;
+    const std::lock_guard lock(shared_->mutex);
+    std::ranges::move(messages, std::back_inserter(shared_->inbox));
+    shared_->from_mpi.notify_all();
+    return true;
   }
-
- private:
-  // A message on its way; MPI reads the bytes until the request is done.
-  struct Outgoing {
-    std::string bytes;
-    MPI_Request request;
-  };
 
   static Message Take(const MPI_Status& status) {
     int size = 0;
@@ -84,9 +151,68 @@ class MpiCommunicator : public Communicator {
     return message;
   }
 
-  int rank_ = 0;
-  int size_ = 1;
+  const std::shared_ptr<Shared> shared_;
   std::list<Outgoing> outgoing_;
+  microseconds pause_ = kShortestPause;
+  std::chrono::steady_clock::time_point flush_end_ = std::chrono::steady_clock::now();
+};
+
+class MpiCommunicator : public Communicator {
+ public:
+  MpiCommunicator() : thread_([shared = shared_] { MpiThread(shared).Run(); }) {
+    std::unique_lock lock(shared_->mutex);
+    shared_->from_mpi.wait(lock, [&] { return shared_->initialised || shared_->ended; });
+    if (shared_->initialised) return;
+    lock.unlock();
+    thread_.join();
+    throw Error(*shared_->error);
+  }
+  ~MpiCommunicator() override {
+    std::unique_lock lock(shared_->mutex);
+    shared_->closing = true;
+    shared_->to_mpi.notify_all();
+    const bool ended = shared_->from_mpi.wait_for(lock, kFlushLimit + kFinalizeLimit, [&] { return shared_->ended; });
+    lock.unlock();
+    ended ? thread_.join() : thread_.detach();
+  }
+
+  int rank() const override { return shared_->rank; }
+  int size() const override { return shared_->size; }
+
+  void Send(int to, std::string bytes) override {
+    const std::lock_guard lock(shared_->mutex);
+    ThrowIfBroken();
+    shared_->outbox.emplace_back(to, std::move(bytes));
+    shared_->to_mpi.notify_one();
+  }
+
+  std::optional<Message> Receive(std::chrono::milliseconds timeout) override {
+    std::unique_lock lock(shared_->mutex);
+    shared_->from_mpi.wait_for(lock, timeout,
+                               [&] { return shared_->woken || shared_->ended || !shared_->inbox.empty(); });
+    if (timeout.count() > 0) shared_->woken = false;
+    if (shared_->inbox.empty()) {
+      ThrowIfBroken();
+      return std::nullopt;
+    }
+    std::optional<Message> message(std::move(shared_->inbox.front()));
+    shared_->inbox.pop_front();
+    return message;
+  }
+
+  void Wake() override {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->woken = true;
+    shared_->from_mpi.notify_all();
+  }
+
+ private:
+  void ThrowIfBroken() const {
+    if (shared_->error) throw Error(*shared_->error);
+  }
+
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  std::thread thread_;
 };
 
 }  // namespace

@@ -1,159 +1,100 @@
 #include "decant/cluster/run_job.h"
 
-#include <condition_variable>
-#include <deque>
-#include <exception>
-#include <mutex>
-#include <new>
-#include <thread>
+#include <algorithm>
+#include <utility>
 
+#include "commit_thread.h"
 #include "coordinator.h"
+#include "worker.h"
 
 namespace decant {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// How long the message loops sleep when nothing comes.
-constexpr milliseconds kIdlePause(20);
-constexpr milliseconds kWorkerPause(5);
+constexpr milliseconds kPause(20);  // of a message thread that nobody wakes
+constexpr double kTickSeconds = 0.25;
+constexpr int kMessagesInTurn = 1000;  // before the others' turn comes
 
-// How a job ended for this rank.
-struct Outcome {
-  int32_t code = -1;
-  std::string text;
-
-  void ThrowIfFailed() const {
-    if (code >= 0) throw Error(static_cast<ErrorCode>(code), text);
-  }
-};
-
-JobMessage Describe(const std::exception& exception) {
-  const auto* error = dynamic_cast<const Error*>(&exception);
-  const bool out_of_memory = dynamic_cast<const std::bad_alloc*>(&exception) != nullptr;
-  const ErrorCode code = error ? error->code() : out_of_memory ? ErrorCode::kExhausted : ErrorCode::kInternal;
-  return {.kind = MessageKind::kFailed, .code = static_cast<int32_t>(code), .text = exception.what()};
+double Seconds(Clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+double Now() {
+  return Seconds(Clock::now());
 }
 
-// Works on spans, one after the other, on a thread of its own.
-class WorkThread {
- public:
-  explicit WorkThread(const WorkerHooks& hooks) : hooks_(hooks), thread_([this] { Run(); }) {}
+CoordinatorOptions OptionsOf(const JobOptions& options) {
+  CoordinatorOptions result = {.silence_seconds = options.silence_seconds,
+                               .start_seconds = options.start_seconds,
+                               .deadline_margin_seconds = options.deadline_margin_seconds};
+  if (options.deadline) result.deadline = Seconds(*options.deadline);
+  return result;
+}
 
-  void Assign(uint64_t span) {
-    {
-      const std::lock_guard lock(mutex_);
-      spans_.push_back(span);
-    }
-    changed_.notify_all();
+// How long nobody was heard of, without the time in which this process itself was stopped.
+class Silence {
+ public:
+  Silence(double limit, double now) : limit_(limit), last_(now) {}
+  void Break(double limit) {
+    seconds_ = 0;
+    limit_ = limit;
   }
-  // What there is to say: a span that is done, or why it failed.
-  std::optional<JobMessage> TakeMessage() {
-    const std::lock_guard lock(mutex_);
-    if (messages_.empty()) return std::nullopt;
-    std::optional<JobMessage> message(std::move(messages_.front()));
-    messages_.pop_front();
-    return message;
+  bool IsTooLong(double now) {
+    seconds_ += std::min(now - last_, limit_ / 4);
+    last_ = now;
+    return seconds_ > limit_;
   }
-  // Drops the spans that have not begun, and waits for the one that has.
-  void Finish() {
-    {
-      const std::lock_guard lock(mutex_);
-      finished_ = true;
-    }
-    changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
-  ~WorkThread() { Finish(); }
+  double seconds() const { return seconds_; }
 
  private:
-  void Run() {
-    while (const auto span = NextSpan()) {
-      JobMessage message;
-      try {
-        message = {.kind = MessageKind::kDone, .span = *span, .text = hooks_.work(*span)};
-      } catch (const std::exception& exception) {
-        message = Describe(exception);
-      }
-      const std::lock_guard lock(mutex_);
-      finished_ = finished_ || message.kind == MessageKind::kFailed;
-      messages_.push_back(std::move(message));
-    }
-  }
-  std::optional<uint64_t> NextSpan() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return finished_ || !spans_.empty(); });
-    if (finished_) return std::nullopt;
-    const uint64_t span = spans_.front();
-    spans_.pop_front();
-    return span;
-  }
-
-  const WorkerHooks& hooks_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<uint64_t> spans_;
-  std::deque<JobMessage> messages_;
-  bool finished_ = false;
-  std::thread thread_;  // last: it uses all of the above
+  double limit_;
+  double last_;
+  double seconds_ = 0;
 };
 
-// A rank's side: has the spans worked on that the coordinator, rank 0 of `communicator`, assigns, until it says stop.
-class Worker {
- public:
-  Worker(Communicator& communicator, const WorkerHooks& hooks) : communicator_(communicator), hooks_(hooks) {}
-
-  Outcome Run() {
-    if (hooks_.failure) {
-      Send(Describe(*hooks_.failure));
-    } else {
-      Send({.kind = MessageKind::kReady, .text = hooks_.identity});
+// The message loop of a rank that is not 0.
+Outcome RunWorker(Communicator& communicator, const WorkerHooks& hooks, const JobOptions& options) {
+  Worker worker(hooks, OptionsOf(options).heartbeat_seconds(), [&] { communicator.Wake(); });
+  Silence silence(std::max(options.silence_seconds, options.start_seconds), Now());
+  for (;;) {
+    for (const JobMessage& message : worker.TakeOutgoing(Now())) communicator.Send(0, EncodeMessage(message));
+    if (worker.finished()) return worker.outcome();
+    auto message = communicator.Receive(kPause);
+    for (; message; message = communicator.Receive(milliseconds(0))) {
+      silence.Break(options.silence_seconds);
+      worker.Take(DecodeMessage(message->bytes));
     }
-    WorkThread work(hooks_);
-    while (!stopped_) {
-      if (const auto message = communicator_.Receive(kWorkerPause)) Take(DecodeMessage(message->bytes), &work);
-      SendAll(&work);
-    }
-    work.Finish();
-    SendAll(&work);
-    Send({.kind = MessageKind::kBye});
-    return outcome_;
+    if (!silence.IsTooLong(Now())) continue;
+    worker.GiveUp({static_cast<int32_t>(ErrorCode::kCancelled),
+                   fmt::format("rank {} has heard nothing of rank 0 for {:.0f} s: it has died, or the network between "
+                               "them has; running again continues",
+                               communicator.rank(), silence.seconds())});
   }
+}
 
- private:
-  void Send(const JobMessage& message) { communicator_.Send(0, EncodeMessage(message)); }
-  void SendAll(WorkThread* work) {
-    while (const auto message = work->TakeMessage()) Send(*message);
-  }
-
-  void Take(const JobMessage& message, WorkThread* work) {
-    if (message.kind == MessageKind::kAssign) {
-      if (hooks_.prepare) hooks_.prepare(message.span);
-      work->Assign(message.span);
-    } else if (message.kind == MessageKind::kStop) {
-      stopped_ = true;
-      outcome_ = {message.code, message.text};
-    }
-  }
-
-  Communicator& communicator_;
-  const WorkerHooks& hooks_;
-  bool stopped_ = false;
-  Outcome outcome_;
-};
-
-// Rank 0's side. Worker 0 is a thread of this process, behind `local`; worker r > 0 is rank r of `ranks`.
+// The message loop of rank 0, whose own worker is worker 0.
 class CoordinatorLoop {
  public:
-  CoordinatorLoop(Communicator& ranks, Communicator& local, const CoordinatorHooks& hooks, const std::string& identity)
-      : ranks_(ranks), local_(local), hooks_(hooks), coordinator_(ranks.size(), {}, identity) {}
+  CoordinatorLoop(Communicator& ranks, const WorkerHooks& worker, const CoordinatorHooks& hooks,
+                  const JobOptions& options)
+      : ranks_(ranks),
+        hooks_(hooks),
+        coordinator_(ranks.size(), OptionsOf(options), Now()),
+        commit_(hooks, [this] { ranks_.Wake(); }),
+        worker_(worker, OptionsOf(options).heartbeat_seconds(), [this] { ranks_.Wake(); }) {
+    worker_.Take({.kind = MessageKind::kOpen});
+  }
 
   Outcome Run() {
     try {
-      while (!coordinator_.finished()) Turn();
-      CommitResults();
+      while (!coordinator_.finished(Now()) || !worker_.finished() || !commit_.idle()) Turn();
+      TakeCommitEvents();
+      Tick(Now(), /*is_last=*/true);
     } catch (const std::exception& exception) {
-      Stop(Describe(exception));  // also when the loop itself broke, the workers must end
+      // Also when the loop itself broke, the workers must end.
+      const JobMessage failure = DescribeFailure(exception);
+      coordinator_.End(failure.code, failure.text, Now());
       SendAll();
       throw;
     }
@@ -162,85 +103,105 @@ class CoordinatorLoop {
 
  private:
   void Turn() {
-    ReceiveAll();
-    // Nothing is created or changed before every rank has shown that it can work and would do the same.
-    if (!begun_ && !coordinator_.stopped() && coordinator_.all_ready()) Begin();
-    CommitResults();
-    if (!coordinator_.stopped() && hooks_.stop_requested()) {
-      coordinator_.Stop(static_cast<int32_t>(ErrorCode::kCancelled), "stopped on request");
-    }
+    TakeFromWorker();
+    TakeCommitEvents();
     SendAll();
-    hooks_.tick();
+    ReceiveAll();
+    TakeFromWorker();
+    coordinator_.OnTime(Now());
+    Advance();
+    SendAll();
+    Tick(Now(), /*is_last=*/false);
   }
 
-  void Begin() {
-    begun_ = true;
-    try {
-      coordinator_.AddSpans(hooks_.begin());
-    } catch (const std::exception& exception) {
-      Stop(Describe(exception));
-    }
+  void TakeFromWorker() {
+    const double now = Now();
+    for (JobMessage& message : worker_.TakeOutgoing(now)) coordinator_.OnMessage(0, std::move(message), now);
   }
 
   void ReceiveAll() {
-    bool any = false;
-    while (auto message = local_.Receive(milliseconds(0))) {
-      coordinator_.OnMessage(0, DecodeMessage(message->bytes));
-      any = true;
-    }
-    // Waits here, unless there is something to commit.
-    for (auto pause = any ? milliseconds(0) : kIdlePause;; pause = milliseconds(0)) {
-      const auto message = ranks_.size() > 1 ? ranks_.Receive(pause) : local_.Receive(pause);
-      if (!message) return;
-      coordinator_.OnMessage(ranks_.size() > 1 ? message->from : 0, DecodeMessage(message->bytes));
+    auto message = ranks_.Receive(kPause);
+    for (int i = 0; message; ++i) {
+      coordinator_.OnMessage(message->from, DecodeMessage(message->bytes), Now());
+      if (i == kMessagesInTurn) return;
+      message = ranks_.Receive(milliseconds(0));
     }
   }
 
-  void CommitResults() {
-    const std::vector<std::string> results = coordinator_.TakeResults();
-    if (commit_failed_) return;
-    try {
-      if (!results.empty()) hooks_.commit(results);
-      if (begun_ && !coordinator_.stopped() && coordinator_.all_done()) {
-        hooks_.complete();
-        coordinator_.Stop(-1, "");
+  // Nothing is created or changed before every rank has shown that it can work and would do the same.
+  void Advance() {
+    if (!begin_asked_ && coordinator_.may_begin()) {
+      begin_asked_ = true;
+      commit_.Begin();
+    }
+    std::vector<Coordinator::Result> results = coordinator_.TakeResults();
+    if (!results.empty() && !complete_asked_) commit_.Commit(std::move(results));
+    if (coordinator_.stopped()) return commit_.Stop();
+    if (!complete_asked_ && coordinator_.all_committed()) {
+      complete_asked_ = true;
+      coordinator_.Complete();
+      commit_.Complete();
+    }
+  }
+
+  void TakeCommitEvents() {
+    const double now = Now();
+    for (const CommitThread::Event& event : commit_.TakeEvents()) {
+      switch (event.kind) {
+        case CommitThread::Event::kBegun:
+          coordinator_.Begin(event.plan, now);
+          break;
+        case CommitThread::Event::kSettled:
+          coordinator_.Settle(event.plan.spans, now);
+          break;
+        case CommitThread::Event::kCommitted:
+          coordinator_.OnCommitted(event.num_spans, event.seconds);
+          break;
+        case CommitThread::Event::kCompleted:
+          coordinator_.End(kNoError, "", now);
+          break;
+        case CommitThread::Event::kFailed:
+          coordinator_.EndUncommitted(event.failure.code, event.failure.text, now);
+          break;
       }
-    } catch (const std::exception& exception) {
-      commit_failed_ = true;
-      Stop(Describe(exception));
     }
   }
-
-  void Stop(const JobMessage& failure) { coordinator_.Stop(failure.code, failure.text); }
 
   void SendAll() {
     for (const auto& [worker, message] : coordinator_.TakeOutgoing()) {
       if (worker == 0) {
-        local_.Send(1, EncodeMessage(message));
+        worker_.Take(message);
       } else {
         ranks_.Send(worker, EncodeMessage(message));
       }
     }
   }
 
+  void Tick(double now, bool is_last) {
+    if (!hooks_.tick || (now < next_tick_ && !is_last)) return;
+    next_tick_ = now + kTickSeconds;
+    JobStatus status = coordinator_.Status(now);
+    status.events = coordinator_.TakeEvents();
+    hooks_.tick(status);
+  }
+
   Communicator& ranks_;
-  Communicator& local_;
   const CoordinatorHooks& hooks_;
   Coordinator coordinator_;
-  bool begun_ = false;
-  bool commit_failed_ = false;
+  bool begin_asked_ = false;
+  bool complete_asked_ = false;
+  double next_tick_ = 0;
+  CommitThread commit_;
+  Worker worker_;
 };
 
 }  // namespace
 
-void RunJob(Communicator& communicator, const WorkerHooks& worker, const CoordinatorHooks& coordinator) {
-  if (communicator.rank() != 0) {
-    Worker(communicator, worker).Run().ThrowIfFailed();
-    return;
-  }
-  const auto local = MakeThreadCommunicators(2);  // coordinator, worker
-  std::jthread own_worker([&] { Worker(*local[1], worker).Run(); });
-  CoordinatorLoop(communicator, *local[0], coordinator, worker.identity).Run().ThrowIfFailed();
+void RunJob(Communicator& communicator, const WorkerHooks& worker, const CoordinatorHooks& coordinator,
+            const JobOptions& options) {
+  const Outcome outcome = communicator.rank() == 0 ? CoordinatorLoop(communicator, worker, coordinator, options).Run()
+                                                   : RunWorker(communicator, worker, options);
+  outcome.ThrowIfFailed();
 }
 
 }  // namespace decant

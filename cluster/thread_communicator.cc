@@ -17,15 +17,23 @@ class Mailbox {
   }
   std::optional<Message> Take(std::chrono::milliseconds timeout) {
     std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, timeout, [&] { return !messages_.empty(); })) return std::nullopt;
+    arrived_.wait_for(lock, timeout, [&] { return woken_ || !messages_.empty(); });
+    if (timeout.count() > 0) woken_ = false;
+    if (messages_.empty()) return std::nullopt;
     std::optional<Message> message(std::move(messages_.front()));
     messages_.pop_front();
     return message;
+  }
+  void Wake() {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+    arrived_.notify_one();
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable arrived_;
+  bool woken_ = false;
   std::deque<Message> messages_;
 };
 
@@ -42,6 +50,7 @@ class ThreadCommunicator : public Communicator {
   std::optional<Message> Receive(std::chrono::milliseconds timeout) override {
     return (*mailboxes_)[static_cast<size_t>(rank_)].Take(timeout);
   }
+  void Wake() override { (*mailboxes_)[static_cast<size_t>(rank_)].Wake(); }
 
  private:
   int rank_;

@@ -194,6 +194,10 @@ void LabelPipeline::Plan(std::vector<BatchPlan> plans) {
   self.changed.notify_all();
 }
 
+void LabelPipeline::Abandon() {
+  impl_->Stop(std::make_exception_ptr(Error(ErrorCode::kCancelled, "labelling was abandoned")));
+}
+
 void LabelPipeline::Next(LabelBatch* labels) {
   Impl& self = *impl_;
   if (!self.current) {

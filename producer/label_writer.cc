@@ -30,12 +30,10 @@ struct LabelWriter::Impl {
       : path(a_path),
         store(path, schema, LearnFrom(schema, calibration)),
         codec(MakeCodec(store.schema())),
-        selector(schema.codec, schema.selection, schema.seed) {}
-
-  bool IsMissing(uint64_t span) const {
-    const auto missing = store.MissingSpans();
-    return std::binary_search(missing.begin(), missing.end(), span);
+        selector(schema.codec, schema.selection, schema.seed) {
+    store.Adopt();
   }
+
   Order OrderOf(uint32_t epoch) const {
     const Schema& schema = store.schema();
     return Order(OrderFromIdentity(schema.order), schema.seed, epoch, schema.layout.num_samples);
@@ -170,7 +168,7 @@ void SpanLabels::Commit() {
     Fail(ErrorCode::kInvalidArgument, "span {} of epoch {}: expected labels of {} samples, found {}", self.span.index,
          self.span.epoch, num_samples(), num_put());
   }
-  if (!self.writer.IsMissing(self.span.index)) {
+  if (!self.writer.store.IsMissing(self.span.index)) {
     Fail(ErrorCode::kInvalidArgument, "{}: span {} is committed already", self.writer.path, self.span.index);
   }
   self.writer.store.Commit({self.file.Finish()});
@@ -204,7 +202,7 @@ std::vector<uint64_t> LabelWriter::SampleIds(uint64_t span_index) const {
 
 SpanLabels LabelWriter::Begin(uint64_t span) {
   schema().layout.SpanAt(span);
-  if (!impl_->IsMissing(span)) {
+  if (!impl_->store.IsMissing(span)) {
     Fail(ErrorCode::kInvalidArgument, "{}: span {} is committed already", impl_->path, span);
   }
   return SpanLabels(std::make_unique<SpanLabels::Impl>(*impl_, span));

@@ -7,11 +7,10 @@
 namespace decant {
 
 SpanLabeller::SpanLabeller(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher,
-                           const PipelineOptions& options, std::string store_path, std::string attempt, Trace* trace)
+                           const PipelineOptions& options, std::string attempt, Trace* trace)
     : schema_(schema),
       groups_(schema.layout, OrderFromIdentity(schema.order).epochs_per_order),
       batch_size_(teacher.batch_size()),
-      store_path_(std::move(store_path)),
       attempt_(std::move(attempt)),
       trace_(trace),
       pipeline_(schema_, renderer, teacher, options, trace) {}
@@ -33,6 +32,17 @@ std::vector<BatchPlan> SpanLabeller::PlanOf(uint64_t group) const {
   return plans;
 }
 
+void SpanLabeller::Begin(const SpanFolders& folders) {
+  folders_ = folders;
+  if (!schema_.tables) {
+    schema_.tables = std::make_shared<CodecTables>(ReadStagedTables(folders.staging, schema_.codec));
+  }
+}
+
+void SpanLabeller::Abandon() {
+  pipeline_.Abandon();
+}
+
 void SpanLabeller::Prepare(uint64_t group) {
   const std::lock_guard lock(mutex_);
   prepared_.push_back(group);
@@ -51,14 +61,11 @@ std::vector<SpanFile> SpanLabeller::Label(uint64_t group) {
       prepared_.pop_front();
     }
   }
-  if (!schema_.tables) {
-    schema_.tables = std::make_shared<CodecTables>(ReadStagedTables(store_path_, schema_.codec));
-  }
   const std::vector<uint64_t> spans = groups_.SpansOf(group);
   const Span first = schema_.layout.SpanAt(spans.front());
   std::deque<SpanWriter> writers;
   for (const uint64_t span : spans) {
-    writers.emplace_back(schema_, store_path_, schema_.layout.SpanAt(span), attempt_);
+    writers.emplace_back(schema_, folders_, schema_.layout.SpanAt(span), attempt_);
   }
   std::vector<LabelBatch> labels(spans.size());
   for (uint64_t chunk = first.chunk_begin; chunk < first.chunk_end; ++chunk) {

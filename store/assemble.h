@@ -13,8 +13,7 @@ struct SpanSource {
   SpanTrailer trailer;
 };
 
-// Commits the spans that the store at `path`, open in `writer`, does not have. Files are linked, not rewritten, and
-// stay where they are.
-void CommitLinked(const std::string& path, const std::vector<SpanSource>& sources, StoreWriter* writer);
+// Commits the spans that the writer's store does not have. Files are linked, not rewritten, and stay where they are.
+void CommitLinked(const std::vector<SpanSource>& sources, StoreWriter* writer);
 
 }  // namespace decant

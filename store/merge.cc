@@ -96,7 +96,7 @@ MergeReport WriteStore(const std::string& out, const Schema& schema, const Expir
   for (const auto& [epoch, trailers] : expired) writer.AddExpired(epoch, trailers);
   MergeReport report;
   const uint64_t before = writer.num_committed();
-  CommitLinked(out, spans, &writer);
+  CommitLinked(spans, &writer);
   report.num_spans = schema.layout.num_spans();
   report.num_committed = writer.num_committed();
   report.num_linked = report.num_committed - before;

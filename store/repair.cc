@@ -12,6 +12,7 @@
 #include "key_records.h"
 #include "span_files.h"
 #include "store_records.h"
+#include "writer_lease.h"
 
 namespace decant {
 namespace {
@@ -29,34 +30,10 @@ struct SoundParts {
   uint64_t num_committed() const { return spans.size() + expired.size() * schema.layout.spans_per_epoch(); }
 };
 
-void Rename(const std::string& from, const std::string& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) FailErrno(error.value(), "rename", from);
-}
-
 void RemoveFolder(const std::string& path) {
   std::error_code error;
   fs::remove_all(path, error);
   if (error) FailErrno(error.value(), "remove", path);
-}
-
-// A database is moved away only once the new one is complete.
-void FinishInterruptedRepair(const std::string& path) {
-  const std::string rebuilt = DatabasePath(RepairPath(path));
-  std::error_code error;
-  if (fs::exists(DatabasePath(path), error)) return;
-  if (!fs::exists(rebuilt, error)) RefuseNoStore(path);
-  Rename(rebuilt, DatabasePath(path));
-  SyncDirectory(path);
-}
-
-void PutInPlace(const std::string& path) {
-  SyncDirectory(RepairPath(path));
-  Rename(DatabasePath(path), RepairPath(path) + "/damaged");
-  Rename(DatabasePath(RepairPath(path)), DatabasePath(path));
-  SyncDirectory(path);
-  RemoveFolder(RepairPath(path));
 }
 
 // The newest record of `key` in the files of `meta`, its payload.
@@ -210,17 +187,17 @@ void Rebuild(const std::string& path, const SoundParts& parts) {
   for (const auto& [epoch, trailers] : parts.expired) writer.AddExpired(epoch, trailers);
   std::vector<SpanSource> sources;
   for (const auto& [index, source] : parts.spans) sources.push_back(source);
-  CommitLinked(RepairPath(path), sources, &writer);
+  CommitLinked(sources, &writer);
 }
 
 }  // namespace
 
 RepairReport RepairStore(const std::string& path, unsigned num_threads) {
-  FinishInterruptedRepair(path);
+  if (std::error_code error; !fs::exists(DatabasePath(path), error)) RefuseNoStore(path);
   RepairReport report;
   SoundParts parts;
   {
-    const StoreLock lock(path);
+    const WriterLease lease(path, WriterOptions().lease_seconds);
     const std::vector<std::string> files = ListFiles(path);
     const VerifyReport found = VerifyStore(path, num_threads);
     report.damages = found.damages;
@@ -237,7 +214,9 @@ RepairReport RepairStore(const std::string& path, unsigned num_threads) {
     RefuseForeignContent(path, parts);
     RemoveSeal(path);
     Rebuild(path, parts);
-    PutInPlace(path);
+    BeginGeneration(path, lease.number(), DatabasePath(RepairPath(path)));
+    RemoveOldGenerations(path);
+    RemoveFolder(RepairPath(path));
   }
   report.recovered = parts.recovered;
   std::ranges::sort(report.recovered);

@@ -1,6 +1,8 @@
 #include "rocksdb_util.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include <rocksdb/env.h>
@@ -35,6 +37,21 @@ class StoreFileSystem : public rocksdb::FileSystemWrapper {
     if (::access(name.c_str(), W_OK) != 0) return rocksdb::IOStatus::NotSupported(name);
     return target()->ReopenWritableFile(name, options, file, debug);
   }
+  // Some shared file systems have no locks. The writer's lease does without.
+  rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& options, rocksdb::FileLock** lock,
+                             rocksdb::IODebugContext* debug) override {
+    const rocksdb::IOStatus status = target()->LockFile(name, options, lock, debug);
+    for (const int error : {ENOSYS, ENOLCK, EOPNOTSUPP}) {
+      if (status.ok() || status.ToString().find(std::strerror(error)) == std::string::npos) continue;
+      *lock = nullptr;
+      return rocksdb::IOStatus::OK();
+    }
+    return status;
+  }
+  rocksdb::IOStatus UnlockFile(rocksdb::FileLock* lock, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    return lock ? target()->UnlockFile(lock, options, debug) : rocksdb::IOStatus::OK();
+  }
 };
 
 rocksdb::Env* StoreEnv() {
@@ -61,23 +78,6 @@ int MaxOpenFiles() {
 }
 
 }  // namespace
-
-std::string DatabasePath(const std::string& store_path) {
-  return store_path + "/db";
-}
-std::string StagingPath(const std::string& store_path) {
-  return store_path + "/staging";
-}
-std::string StagedTablesPath(const std::string& store_path) {
-  return StagingPath(store_path) + "/tables";
-}
-
-std::string SealPath(const std::string& store_path) {
-  return store_path + "/seal";
-}
-std::string RepairPath(const std::string& store_path) {
-  return StagingPath(store_path) + "/repair";
-}
 
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path) {
   if (status.ok()) return;
@@ -156,14 +156,6 @@ void OpenForReading(const std::string& path, bool tolerant, Database* database, 
   }
   CheckStatus(status, "open", path);
   database->Adopt(db);
-}
-
-StoreLock::StoreLock(const std::string& path) {
-  CheckStatus(StoreEnv()->LockFile(DatabasePath(path) + "/LOCK", &lock_), "lock", path);
-}
-
-StoreLock::~StoreLock() {
-  StoreEnv()->UnlockFile(lock_).PermitUncheckedError();
 }
 
 bool GetValue(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string* value,

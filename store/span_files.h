@@ -15,6 +15,13 @@ namespace decant {
 
 // The span files of a store, as files.
 
+// "span-000012-<attempt>.sst"; while it is being written, with this suffix.
+std::string SpanFileName(uint64_t span, const std::string& attempt);
+inline constexpr char kPartialSuffix[] = ".partial";
+
+// The finished span files in a folder, names by span.
+std::multimap<uint64_t, std::string> ListFinishedSpans(const std::string& folder);
+
 // The database's file of each span, by Span::index.
 std::map<uint64_t, std::string> LiveSpanFiles(const Database& database, const Layout& layout);
 

@@ -10,16 +10,19 @@
 #include "decant/store/record.h"
 
 #include "rocksdb_util.h"
+#include "span_files.h"
 
 namespace decant {
 
 struct SpanWriter::Impl {
-  Impl(const Schema& a_schema, const std::string& store_path, const Span& a_span, const std::string& attempt)
+  Impl(const Schema& a_schema, const SpanFolders& folders, const Span& a_span, const std::string& attempt)
       : schema(a_schema),
         span(a_span),
         codec(MakeCodec(a_schema)),
-        directory(StagingPath(store_path)),
-        path(fmt::format("{}/span-{:06}-{}.sst", directory, a_span.index, attempt)),
+        staging(folders.staging),
+        final_path(fmt::format("{}/{}", staging, SpanFileName(a_span.index, attempt))),
+        path(fmt::format("{}/{}{}", folders.scratch.empty() ? staging : folders.scratch,
+                         SpanFileName(a_span.index, attempt), kPartialSuffix)),
         file(rocksdb::EnvOptions(), StoreOptions()),
         next_chunk(a_span.chunk_begin) {}
 
@@ -29,8 +32,9 @@ struct SpanWriter::Impl {
   const Schema& schema;
   const Span span;
   const ChunkCodec codec;
-  const std::string directory;
-  const std::string path;
+  const std::string staging;
+  const std::string final_path;
+  const std::string path;  // until it is finished
   rocksdb::SstFileWriter file;
   uint64_t next_chunk;
   SpanTrailer trailer;
@@ -38,15 +42,18 @@ struct SpanWriter::Impl {
   bool finished = false;
 };
 
-CodecTables ReadStagedTables(const std::string& store_path, const CodecParams& params) {
-  const std::string path = StagedTablesPath(store_path);
+SpanFolders FoldersOf(const std::string& store_path) {
+  return {.staging = NewestStagingPath(store_path), .scratch = ""};
+}
+
+CodecTables ReadStagedTables(const std::string& staging, const CodecParams& params) {
+  const std::string path = StagedTablesPath(staging);
   const std::string record = ReadFile(path);
   return ParseTables(params, UnwrapRecord(RecordMagic::kTables, record, path));
 }
 
-SpanWriter::SpanWriter(const Schema& schema, const std::string& store_path, const Span& span,
-                       const std::string& attempt)
-    : impl_(std::make_unique<Impl>(schema, store_path, span, attempt)) {
+SpanWriter::SpanWriter(const Schema& schema, const SpanFolders& folders, const Span& span, const std::string& attempt)
+    : impl_(std::make_unique<Impl>(schema, folders, span, attempt)) {
   CheckStatus(impl_->file.Open(impl_->path), "create", impl_->path);
 }
 
@@ -101,9 +108,9 @@ SpanFile SpanWriter::Finish() {
   self.Put(TrailerKey(self.span), EncodeTrailer(self.trailer));
   rocksdb::ExternalSstFileInfo info;
   CheckStatus(self.file.Finish(&info), "finish", self.path);  // fsyncs the file
-  SyncDirectory(self.directory);
+  MoveFile(self.path, self.final_path);
   self.finished = true;
-  return {.path = self.path, .file_bytes = info.file_size, .trailer = self.trailer};
+  return {.path = self.final_path, .file_bytes = info.file_size, .trailer = self.trailer};
 }
 
 }  // namespace decant

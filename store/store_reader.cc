@@ -77,6 +77,7 @@ struct StoreReader::Impl {
 
   std::string path;
   ReaderOptions options;
+  std::string database_path;             // that is open
   std::optional<FollowerFolder> folder;  // while the store is not sealed; outlives the database
   std::unique_ptr<Database> database;
   std::optional<Schema> schema;
@@ -90,8 +91,10 @@ struct StoreReader::Impl {
 
 void StoreReader::Impl::Open() {
   digest = ReadSeal(path);
-  database = std::make_unique<Database>();
-  OpenForReading(path, /*tolerant=*/false, database.get(), options.cache_bytes);
+  database_path = DatabasePath(path);
+  auto opened = std::make_unique<Database>();
+  OpenForReading(path, /*tolerant=*/false, opened.get(), options.cache_bytes);
+  database = std::move(opened);
   // RocksDB follows a database with a file missing silently, up to where it was still whole: hence the opening before.
   if (!digest) Follow();
 }
@@ -100,7 +103,7 @@ void StoreReader::Impl::Follow() {
   if (!folder) folder.emplace();
   auto follower = std::make_unique<Database>();
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), DatabasePath(path), folder->path(),
+  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), database_path, folder->path(),
                                            StoreFamilies(options.cache_bytes), &follower->handles, &db),
               "follow", path);
   follower->Adopt(db);
@@ -108,6 +111,10 @@ void StoreReader::Impl::Follow() {
 }
 
 ExpiredEpochs StoreReader::Impl::ExpiredByNow() {
+  if (DatabasePath(path) != database_path) {  // another writer took the store over
+    Open();
+    return ReadExpiredEpochs(*database, schema->layout, path);
+  }
   if (folder) {
     CheckStatus(database->db->TryCatchUpWithPrimary(), "follow", path);
     return ReadExpiredEpochs(*database, schema->layout, path);

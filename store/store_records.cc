@@ -15,10 +15,6 @@
 namespace decant {
 
 void RefuseNoStore(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::exists(RepairPath(path), error)) {
-    Fail(ErrorCode::kDataLoss, "{}: a repair was interrupted; run `decant repair` again", path);
-  }
   Fail(ErrorCode::kNotFound, "there is no label store at {}", path);
 }
 

@@ -12,7 +12,7 @@
 
 namespace decant {
 
-// Throws kNotFound: there is no store; or, when a repair was interrupted there, kDataLoss.
+// Throws kNotFound: there is no store.
 [[noreturn]] void RefuseNoStore(const std::string& path);
 
 // The records of an open store, read and checked. Damage is kDataLoss.

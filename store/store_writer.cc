@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/version.h>
@@ -19,6 +21,7 @@
 #include "rocksdb_util.h"
 #include "span_files.h"
 #include "store_records.h"
+#include "writer_lease.h"
 
 namespace decant {
 namespace {
@@ -39,20 +42,14 @@ void RefuseDifference(const std::string& path, const Schema& stored, const Schem
        text);
 }
 
-// A directory that holds something else is not taken over. One with the staging folder alone is a
-// store whose creator died at once.
+// A directory that holds something else is not taken over. One without a database, but with the other parts of a store,
+// is a store whose creator died at once.
 void RefuseForeignDirectory(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!fs::exists(path, error) || fs::exists(DatabasePath(path), error)) return;
-  if (fs::exists(RepairPath(path), error)) RefuseNoStore(path);
-  bool foreign = !fs::is_directory(path, error);
-  if (!foreign) {
-    for (const auto& entry : fs::directory_iterator(path)) {
-      foreign = foreign || (entry.path() != StagingPath(path));
-    }
-  }
-  if (foreign) Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
+  if (fs::is_directory(path, error) && !HoldsForeignFiles(path)) return;
+  Fail(ErrorCode::kInvalidArgument, "{} exists and is not a label store; name another path", path);
 }
 
 // RocksDB, once it opens a database for writing, deletes the SSTs that it does not know: after damage to its own
@@ -82,6 +79,36 @@ void RefuseToLoseSpans(const std::string& path) {
   }
 }
 
+// Goes on in a generation of the database where nobody else may write.
+void PrepareDatabase(const std::string& path, const WriterLease& lease) {
+  if (CurrentGeneration(path) < lease.generation()) BeginGeneration(path, lease.number(), DatabasePath(path));
+  RemoveOldGenerations(path);
+}
+
+// Empties a writer's staging folder and removes it; where finished span files may stay, with these in it.
+void RemoveLeftOvers(const std::string& folder, bool keep_finished) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!keep_finished || ListFinishedSpans(folder).empty()) {
+    fs::remove_all(folder, error);
+    return;
+  }
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == kPartialSuffix) fs::remove(entry->path(), error);
+  }
+}
+
+// A span file that a dead writer finished; nullopt when it is not whole or not that span's.
+std::optional<SpanFile> CheckStagedFile(const Schema& schema, const std::string& file, uint64_t span) {
+  try {
+    SpanFile checked = {.path = file, .file_bytes = 0, .trailer = CheckSpanFile(schema, file)};
+    checked.file_bytes = std::filesystem::file_size(file);
+    if (checked.trailer.span == span) return checked;
+  } catch (const Error&) {
+  }
+  return std::nullopt;
+}
+
 // The database's files but for the lock: nobody writes to them again.
 void MakeReadOnly(const std::string& path) {
   namespace fs = std::filesystem;
@@ -95,9 +122,17 @@ void MakeReadOnly(const std::string& path) {
 }  // namespace
 
 struct StoreWriter::Impl {
-  Impl(std::string a_path, const Schema& a_schema) : path(std::move(a_path)), schema(a_schema) {}
+  Impl(std::string a_path, const Schema& a_schema, const WriterOptions& options)
+      : path(std::move(a_path)),
+        schema(a_schema),
+        lease(path, options.lease_seconds),
+        staging(StagingPath(path, lease.number())) {}
+  ~Impl() { RemoveLeftOvers(staging, /*keep_finished=*/true); }
 
+  void Open(const Calibrator& calibrate);
+  void TakeStagedFiles();
   void Put(const std::string& key, const std::string& record) {
+    lease.Require();
     rocksdb::WriteOptions no_log;
     no_log.disableWAL = true;
     CheckStatus(database.db->Put(no_log, database.meta, key, record), "write to", path);
@@ -108,12 +143,17 @@ struct StoreWriter::Impl {
   void PutSchema() { Put(kSchemaKey, WrapRecord(RecordMagic::kSchema, SchemaText(schema))); }
   void DeleteExpiredFiles();
   void RequireConsumed(uint32_t epoch_begin, uint32_t epoch_end) const;
+  bool IsMissing(uint64_t span) const { return missing.contains(span); }
 
   const std::string path;
   Schema schema;
+  const WriterLease lease;
+  const std::string staging;
   Database database;
   ExpiredEpochs expired;
+  Ledger ledger;
   std::set<uint64_t> missing;
+  std::multimap<uint64_t, std::string> staged;  // finished files of dead writers, by span
 };
 
 // Trailer and labels of a span are one file, and RocksDB forgets the files of an epoch all at once.
@@ -152,50 +192,62 @@ void StoreWriter::Impl::RequireConsumed(uint32_t epoch_begin, uint32_t epoch_end
   }
 }
 
-StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const Calibrator& calibrate)
-    : impl_(std::make_unique<Impl>(path, requested)) {
-  Impl& self = *impl_;
-  Schema& schema = self.schema;
-  ValidateSchema(schema);
-  RefuseForeignDirectory(path);
-  RefuseToLoseSpans(path);
-  CreateDirectories(StagingPath(path));
-
+void StoreWriter::Impl::Open(const Calibrator& calibrate) {
   rocksdb::Options options = StoreOptions();
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::Open(options, DatabasePath(path), StoreFamilies(), &self.database.handles, &db), "open",
-              path);
-  self.database.Adopt(db);
+  CheckStatus(rocksdb::DB::Open(options, DatabasePath(path), StoreFamilies(), &database.handles, &db), "open", path);
+  database.Adopt(db);
 
-  const std::optional<Schema> stored = ReadSchema(self.database, path);
-  if (stored) {
+  if (const std::optional<Schema> stored = ReadSchema(database, path)) {
     if (!schema.tables) schema.tables = stored->tables;
     RefuseDifference(path, *stored, schema);
     schema.provenance = stored->provenance;
-  } else {
-    if (!schema.tables) {
-      schema.tables = std::make_shared<CodecTables>(calibrate ? calibrate() : DefaultTables(schema.codec));
+    return;
+  }
+  if (!schema.tables) {
+    schema.tables = std::make_shared<CodecTables>(calibrate ? calibrate() : DefaultTables(schema.codec));
+  }
+  const std::string provenance = schema.provenance.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, provenance));
+  Put(kTablesKey, WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
+  PutSchema();
+  Flush();
+}
+
+// Renaming them makes them this writer's: another one that is about to use such a file does not find it any more.
+void StoreWriter::Impl::TakeStagedFiles() {
+  for (const uint64_t number : ListNumbers(StagingPath(path))) {
+    if (number >= lease.number()) continue;
+    const std::string folder = StagingPath(path, number);
+    for (const auto& [span, name] : ListFinishedSpans(folder)) {
+      const std::string taken = fmt::format("{}/{}", staging, name);
+      if (::rename((folder + "/" + name).c_str(), taken.c_str()) == 0) staged.emplace(span, taken);
     }
-    const std::string provenance = schema.provenance.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    self.Put(kProvenanceKey, WrapRecord(RecordMagic::kProvenance, provenance));
-    self.Put(kTablesKey, WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
-    self.PutSchema();
-    self.Flush();
+    RemoveLeftOvers(folder, /*keep_finished=*/false);
   }
-  self.expired = ReadExpiredEpochs(self.database, schema.layout, path);
+}
+
+StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const Calibrator& calibrate,
+                         const WriterOptions& options) {
+  ValidateSchema(requested);
+  RefuseForeignDirectory(path);
+  impl_ = std::make_unique<Impl>(path, requested, options);
+  Impl& self = *impl_;
+  PrepareDatabase(path, self.lease);
+  RefuseToLoseSpans(path);
+  CreateDirectories(self.staging);
+  self.Open(calibrate);
+  self.expired = ReadExpiredEpochs(self.database, self.schema.layout, path);
   self.DeleteExpiredFiles();
-  const auto ledger = ReadLedger(self.database, schema.layout, self.expired, path);
-  for (uint64_t span = 0; span < ledger.size(); ++span) {
-    if (!ledger[span]) self.missing.insert(span);
+  self.ledger = ReadLedger(self.database, self.schema.layout, self.expired, path);
+  for (uint64_t span = 0; span < self.ledger.size(); ++span) {
+    if (!self.ledger[span]) self.missing.insert(span);
   }
-  for (const auto& entry : std::filesystem::directory_iterator(StagingPath(path))) {
-    std::error_code error;
-    std::filesystem::remove_all(entry.path(), error);
-  }
-  WriteFileAtomically(StagedTablesPath(path),
-                      WrapRecord(RecordMagic::kTables, EncodeTables(schema.codec, *schema.tables)));
+  self.TakeStagedFiles();
+  WriteFileAtomically(StagedTablesPath(self.staging),
+                      WrapRecord(RecordMagic::kTables, EncodeTables(self.schema.codec, *self.schema.tables)));
 }
 
 StoreWriter::~StoreWriter() = default;
@@ -216,9 +268,28 @@ uint64_t StoreWriter::num_committed() const {
   return impl_->schema.layout.num_spans() - impl_->missing.size();
 }
 
-void StoreWriter::Commit(const std::vector<SpanFile>& files) {
+bool StoreWriter::IsMissing(uint64_t span) const {
+  return impl_->IsMissing(span);
+}
+
+const std::vector<std::optional<SpanTrailer>>& StoreWriter::ledger() const {
+  return impl_->ledger;
+}
+
+const std::string& StoreWriter::staging_path() const {
+  return impl_->staging;
+}
+
+const std::string& StoreWriter::taken_from() const {
+  return impl_->lease.taken_from();
+}
+
+std::vector<uint64_t> StoreWriter::Commit(const std::vector<SpanFile>& files) {
   Impl& self = *impl_;
-  std::set<uint64_t> spans;
+  self.lease.Require();
+  std::map<uint64_t, SpanTrailer> committed;
+  std::vector<uint64_t> differing;
+  std::vector<std::string> dropped;
   rocksdb::IngestExternalFileArg batch;
   batch.column_family = self.database.labels;
   batch.options.move_files = true;
@@ -226,15 +297,51 @@ void StoreWriter::Commit(const std::vector<SpanFile>& files) {
   batch.options.verify_checksums_before_ingest = true;
   batch.options.fail_if_not_bottommost_level = true;
   for (const SpanFile& file : files) {
-    if (self.missing.contains(file.trailer.span) && spans.insert(file.trailer.span).second) {
+    const uint64_t span = file.trailer.span;
+    if (self.IsMissing(span) && committed.try_emplace(span, file.trailer).second) {
       batch.external_files.push_back(file.path);
+      continue;
+    }
+    dropped.push_back(file.path);
+    const SpanTrailer& kept = self.IsMissing(span) ? committed.at(span) : self.ledger.at(span).value();
+    if (kept.content_digest != file.trailer.content_digest) differing.push_back(span);
+  }
+  if (!batch.external_files.empty()) {
+    CheckStatus(self.database.db->IngestExternalFiles({batch}), "commit spans to", self.path);
+  }
+  for (const auto& [span, trailer] : committed) {
+    self.missing.erase(span);
+    self.ledger[span] = trailer;
+  }
+  for (const std::string& file : dropped) ::unlink(file.c_str());
+  return differing;
+}
+
+std::vector<uint64_t> StoreWriter::StagedSpans() const {
+  std::vector<uint64_t> spans;
+  for (const auto& [span, file] : impl_->staged) {
+    if (IsMissing(span) && (spans.empty() || spans.back() != span)) spans.push_back(span);
+  }
+  return spans;
+}
+
+std::vector<uint64_t> StoreWriter::Adopt() {
+  Impl& self = *impl_;
+  std::vector<SpanFile> sound;
+  std::vector<uint64_t> spans;
+  for (const auto& [span, file] : std::exchange(self.staged, {})) {
+    const bool wanted = self.IsMissing(span) && (spans.empty() || spans.back() != span);
+    std::optional<SpanFile> checked;
+    if (wanted) checked = CheckStagedFile(self.schema, file, span);
+    if (checked) {
+      sound.push_back(std::move(*checked));
+      spans.push_back(span);
     } else {
-      ::unlink(file.path.c_str());
+      ::unlink(file.c_str());
     }
   }
-  if (batch.external_files.empty()) return;
-  CheckStatus(self.database.db->IngestExternalFiles({batch}), "commit spans to", self.path);
-  for (const uint64_t span : spans) self.missing.erase(span);
+  Commit(sound);
+  return spans;
 }
 
 std::string StoreWriter::Seal() {
@@ -244,6 +351,7 @@ std::string StoreWriter::Seal() {
   }
   const auto ledger = ReadLedger(self.database, self.schema.layout, self.expired, self.path);
   const std::string digest = DigestOfLedger(self.schema, ledger);
+  self.lease.Require();
   WriteSeal(self.path, digest);
   MakeReadOnly(self.path);
   return digest;
@@ -290,7 +398,10 @@ void StoreWriter::AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& tra
   self.Put(ExpiryKey(epoch), record);
   self.Flush();
   self.DeleteExpiredFiles();
-  for (const SpanTrailer& trailer : trailers) self.missing.erase(trailer.span);
+  for (const SpanTrailer& trailer : trailers) {
+    self.missing.erase(trailer.span);
+    self.ledger[trailer.span] = trailer;
+  }
 }
 
 void StoreWriter::PutSampleKeys(const std::vector<std::string>& records) {
@@ -314,6 +425,7 @@ void StoreWriter::Extend(uint32_t num_epochs) {
   self.schema = schema;
   self.PutSchema();
   self.Flush();
+  self.ledger.resize(schema.layout.num_spans());
   for (uint64_t span = num_spans; span < schema.layout.num_spans(); ++span) self.missing.insert(span);
 }
 

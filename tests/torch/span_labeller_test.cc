@@ -68,7 +68,8 @@ class SpanLabellerTest : public testing::Test {
     Teacher teacher({.path = {teacher_}, .batch_size = 8}, StripeSource::kShape);
     const std::string store = directory_.File(fmt::format("store-{}", num_stores_++));
     StoreWriter writer(store, schema);
-    SpanLabeller labeller(schema, *renderer, teacher, options, store, "test");
+    SpanLabeller labeller(schema, *renderer, teacher, options, "test");
+    labeller.Begin(FoldersOf(store));
     std::vector<uint64_t> groups = labeller.groups().GroupsOf(writer.MissingSpans());
     std::sort(groups.begin(), groups.end(), [salt](uint64_t a, uint64_t b) { return (a ^ salt) < (b ^ salt); });
     for (const uint64_t group : groups) labeller.Prepare(group);
@@ -89,7 +90,8 @@ TEST_F(SpanLabellerTest, WritesTheLabelsOfEveryPosition) {
   const auto renderer = MakeImageBatchRenderer(views);
   const std::string store = directory_.File("store");
   StoreWriter writer(store, schema);
-  SpanLabeller labeller(schema, *renderer, teacher, {}, store, "test");
+  SpanLabeller labeller(schema, *renderer, teacher, {}, "test");
+  labeller.Begin(FoldersOf(store));
   for (const uint64_t span : writer.MissingSpans()) writer.Commit(labeller.Label(span));
   const StoreReader reader(store);
   LabelBatch direct, stored;
@@ -132,7 +134,7 @@ TEST_F(SpanLabellerTest, NamesTheSampleWhoseLogitsAreNotFinite) {
   const ViewRenderer views = MakeViews();
   const auto renderer = MakeImageBatchRenderer(views);
   const Schema schema = MakeSchema();
-  SpanLabeller labeller(schema, *renderer, teacher, {}, directory_.File("store"), "test");
+  SpanLabeller labeller(schema, *renderer, teacher, {}, "test");
   LabelBatch labels;
   const std::string sample = fmt::format("sample {} in epoch 1", views.OrderOf(1).SampleAt(20));
   EXPECT_THAT([&] { labeller.LabelPositions(1, Positions(20, 5), &labels); },
@@ -147,13 +149,27 @@ TEST_F(SpanLabellerTest, TheFirstErrorEndsEverything) {
   const Schema schema = MakeSchema();
   const std::string store = directory_.File("store");
   StoreWriter writer(store, schema);
-  SpanLabeller labeller(schema, *renderer, teacher, {.decode_threads = 3, .replicas = 2}, store, "test");
+  SpanLabeller labeller(schema, *renderer, teacher, {.decode_threads = 3, .replicas = 2}, "test");
+  labeller.Begin(FoldersOf(store));
   const uint64_t span = views.OrderOf(0).PositionOf(17) / 40;
   EXPECT_THAT([&] { labeller.Label(span); }, FailsWith(ErrorCode::kDataLoss, "sample 17 is damaged"));
   EXPECT_THAT([&] { labeller.Label(span); }, FailsWith(ErrorCode::kDataLoss, "sample 17 is damaged"));
-  for (const auto& entry : std::filesystem::directory_iterator(directory_.File("store/staging"))) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.File("store/staging"))) {
     EXPECT_NE(entry.path().extension(), ".sst") << "half a span is left";
   }
+}
+
+TEST_F(SpanLabellerTest, AbandonedWorkEndsSoon) {
+  Teacher teacher({.path = {teacher_}, .batch_size = 8}, StripeSource::kShape);
+  const ViewRenderer views = MakeViews();
+  const auto renderer = MakeImageBatchRenderer(views);
+  const Schema schema = MakeSchema();
+  const std::string store = directory_.File("store");
+  StoreWriter writer(store, schema);
+  SpanLabeller labeller(schema, *renderer, teacher, {}, "test");
+  labeller.Begin(FoldersOf(store));
+  labeller.Abandon();
+  EXPECT_THAT([&] { labeller.Label(0); }, FailsWith(ErrorCode::kCancelled, "abandoned"));
 }
 
 TEST_F(SpanLabellerTest, RendersNoFurtherAheadThanItsQueues) {

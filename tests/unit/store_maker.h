@@ -91,11 +91,21 @@ inline void MakeCompleteStore(const std::string& path, const Schema& schema) {
   MakeStore(path, schema, spans);
 }
 
+// The folder of the newest generation of the database.
+inline std::string DatabaseFolder(const std::string& store_path) {
+  std::string newest;
+  for (const auto& entry : std::filesystem::directory_iterator(store_path)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("db") && name > newest) newest = name;
+  }
+  return store_path + "/" + newest;
+}
+
 // The database's files whose names begin and end so, ascending by name.
 inline std::vector<std::string> DatabaseFiles(const std::string& store_path, const std::string& prefix,
                                               const std::string& suffix = "") {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(store_path + "/db")) {
+  for (const auto& entry : std::filesystem::directory_iterator(DatabaseFolder(store_path))) {
     const std::string name = entry.path().filename();
     if (name.starts_with(prefix) && name.ends_with(suffix)) files.push_back(entry.path());
   }

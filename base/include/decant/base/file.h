@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,13 @@ void SyncFile(const std::string& path);
 
 // fsyncs a directory, so that the names in it survive a power cut.
 void SyncDirectory(const std::string& path);
+
+// Gives the file `from`, which is durable, the name `to`, durably. To another file system it is copied beside `to`,
+// fsynced and renamed, so that `to` is never half a file; then `from` is removed.
+void MoveFile(const std::string& from, const std::string& to);
+
+// Bytes that this user can still write to the file system of `path`.
+uint64_t FreeBytes(const std::string& path);
 
 // Creates `path` and its parents; a directory that exists is fine.
 void CreateDirectories(const std::string& path);

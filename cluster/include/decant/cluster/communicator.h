@@ -14,16 +14,18 @@ struct Message {
 };
 
 // Ranks that send each other messages: all of MPI that Decant uses. Messages between two ranks arrive in order. Each
-// rank's communicator is used by one thread.
+// rank's communicator is used by one thread, but for Wake().
 class Communicator {
  public:
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  // Returns before the message is received.
+  // Returns before the message is received. A message to a rank that has died is lost, which is no error.
   virtual void Send(int to, std::string bytes) = 0;
   // The next message from any rank; nullopt when none comes within `timeout`. Sleeps while it waits.
   virtual std::optional<Message> Receive(std::chrono::milliseconds timeout) = 0;
+  // Ends the Receive() that waits, or else the next one that would, early. For any thread.
+  virtual void Wake() = 0;
 };
 
 // `size` connected communicators, one for each rank, for threads of this process.
@@ -31,7 +33,10 @@ std::vector<std::unique_ptr<Communicator>> MakeThreadCommunicators(int size);
 
 // Whether this process was started by mpirun, mpiexec or srun with MPI.
 bool LaunchedByMpi();
-// The communicator over MPI_COMM_WORLD (needs the library decant::mpi). Initialises MPI; its destructor finalises it.
+// The communicator over MPI_COMM_WORLD (needs the library decant::mpi). Initialises MPI, once in a process, and calls
+// it on a thread of its own. Its destructor finalises MPI. Where a rank has died or is stopped that may never end:
+// after 12 s it returns all the same, and the process should end with _exit(). kUnavailable, also later, for MPI's
+// errors.
 std::unique_ptr<Communicator> MakeMpiCommunicator();
 // "Open MPI v4.1.4, ..."
 std::string MpiVersion();

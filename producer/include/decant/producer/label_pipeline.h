@@ -42,6 +42,8 @@ class LabelPipeline {
   // Appends the labels of the next planned batch to `labels`: epoch by epoch for each plan. One caller. Throws what
   // stopped the pipeline: kInvalidArgument, naming the sample, when the teacher's logits are not finite.
   void Next(LabelBatch* labels);
+  // Stops the pipeline: Next() throws kCancelled. Thread-safe.
+  void Abandon();
 
  private:
   struct Impl;

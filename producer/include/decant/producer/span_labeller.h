@@ -18,17 +18,21 @@ namespace decant {
 class SpanLabeller {
  public:
   // `attempt` distinguishes this labeller's files from those of others. The references must outlive the labeller;
-  // `trace` may be null. A schema without codec tables takes those that the store's writer left beside the staged
-  // spans.
+  // `trace` may be null.
   SpanLabeller(const Schema& schema, const BatchRenderer& renderer, Teacher& teacher, const PipelineOptions& options,
-               std::string store_path, std::string attempt, Trace* trace = nullptr);
+               std::string attempt, Trace* trace = nullptr);
 
   const SpanGroups& groups() const { return groups_; }
+  // Before the first Label(): where files are made. A schema without codec tables takes those that the store's writer
+  // left there.
+  void Begin(const SpanFolders& folders);
   // Says that Label() will be called for a group, after those that were prepared before: its views are rendered while
   // these are still being labelled. Thread-safe.
   void Prepare(uint64_t group);
-  // Labels the spans of a group.
+  // Labels the spans of a group. kCancelled after Abandon().
   std::vector<SpanFile> Label(uint64_t group);
+  // Ends a Label() that is under way, soon, and all that follow. Thread-safe.
+  void Abandon();
 
   // Codec tables learnt from schema.calibration.num_labels labels of epoch 0, evenly spread over its positions.
   CodecTables LearnCodecTables();
@@ -41,7 +45,7 @@ class SpanLabeller {
   Schema schema_;
   SpanGroups groups_;
   uint32_t batch_size_;
-  std::string store_path_;
+  SpanFolders folders_;
   std::string attempt_;
   Trace* trace_;
   std::mutex mutex_;

@@ -16,15 +16,26 @@ struct SpanFile {
   SpanTrailer trailer;
 };
 
-// The codec tables of the store that is being written at `store_path`. kNotFound when nobody is writing there.
-CodecTables ReadStagedTables(const std::string& store_path, const CodecParams& params);
+// Where span files are made.
+struct SpanFolders {
+  std::string staging;  // of the store's writer: StoreWriter::staging_path()
+  std::string scratch;  // a folder of this machine, where a file is written first; empty: in the staging folder
+};
+
+// The staging folder of the writer that came last to the store at `store_path`. kNotFound when there was none.
+SpanFolders FoldersOf(const std::string& store_path);
+
+// The codec tables that the store's writer left in its staging folder.
+CodecTables ReadStagedTables(const std::string& staging, const CodecParams& params);
 
 // Writes the labels of one span as one sorted file, the last key of which is the span's ledger entry. Not thread-safe.
 class SpanWriter {
  public:
   // The file is named after the span and `attempt`, a word that no other writer of this span uses. `schema` must
   // outlive the writer.
-  SpanWriter(const Schema& schema, const std::string& store_path, const Span& span, const std::string& attempt);
+  SpanWriter(const Schema& schema, const SpanFolders& folders, const Span& span, const std::string& attempt);
+  SpanWriter(const Schema& schema, const std::string& store_path, const Span& span, const std::string& attempt)
+      : SpanWriter(schema, FoldersOf(store_path), span, attempt) {}
   // Removes the file unless Finish() succeeded.
   ~SpanWriter();
   SpanWriter(const SpanWriter&) = delete;
@@ -35,7 +46,8 @@ class SpanWriter {
   void AddChunk(const LabelBatch& labels);
   // The same as codes of exact values, of which the codec's Quantise() could give each; a label's entries in any order.
   void AddCodes(LabelCodes codes);
-  // After the last chunk: writes the trailer, fsyncs the file and its directory.
+  // After the last chunk: writes the trailer, fsyncs the file, gives it its name in the staging folder, and fsyncs
+  // that.
   SpanFile Finish();
 
  private:

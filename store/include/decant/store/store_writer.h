@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,17 +12,28 @@
 
 namespace decant {
 
-// The one writer of a store: creates it, commits spans, seals it. Not thread-safe. A second writer of the same store is
-// refused with kUnavailable.
+struct WriterOptions {
+  // How long this writer may show no sign of life before another one takes the store over, 0.5 to 86400.
+  double lease_seconds = 30;
+};
+
+// The one writer of a store: creates it, commits spans, seals it. Not thread-safe.
+//
+// A second writer is refused with kUnavailable, naming the process and host of the first. When the first is dead, on
+// the same machine, the second takes over at once; when it is silent, after the first one's lease_seconds. A writer
+// that wakes up after that finds the store taken, kUnavailable; whatever it was about to do, it does where nobody
+// looks.
 class StoreWriter {
  public:
   // Creates the store at `path`, or opens it to go on. An existing store whose schema differs is kMismatch with every
-  // field that differs (expected: the store's, found: `schema`'s). Removes what dead writers left in the staging
-  // folder, and finishes an expiry that was interrupted. kDataLoss, before anything is changed, for a sealed store that
-  // is damaged and for one whose database has lost sight of a span file. Codec tables that `schema` lacks are the
-  // existing store's; those of a new store come from `calibrate`, or are the default ones.
+  // field that differs (expected: the store's, found: `schema`'s). Takes the finished span files of dead writers to its
+  // own staging folder, for Adopt(), removes what else they left, and finishes an expiry that was interrupted.
+  // kDataLoss, before anything is changed, for a sealed store that is damaged and for one whose database has lost sight
+  // of a span file. Codec tables that `schema` lacks are the existing store's; those of a new store come from
+  // `calibrate`, or are the default ones.
   using Calibrator = std::function<CodecTables()>;
-  StoreWriter(const std::string& path, const Schema& schema, const Calibrator& calibrate = {});
+  StoreWriter(const std::string& path, const Schema& schema, const Calibrator& calibrate = {},
+              const WriterOptions& options = {});
   ~StoreWriter();
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
@@ -30,10 +42,24 @@ class StoreWriter {
   const Schema& schema() const;
   // Spans without a ledger entry, ascending. Those of expired epochs have theirs.
   std::vector<uint64_t> MissingSpans() const;
+  bool IsMissing(uint64_t span) const;
   uint64_t num_committed() const;
+  // The ledger entry of each span, by Span::index; nullopt when the span is missing.
+  const std::vector<std::optional<SpanTrailer>>& ledger() const;
 
-  // Commits finished spans: all of them or none. A span that is committed already is dropped, not an error.
-  void Commit(const std::vector<SpanFile>& files);
+  // Where the span files of this writer are made.
+  const std::string& staging_path() const;
+  // "process 123 on n1": the writer that was dead or silent, and whose store this writer took over; else empty.
+  const std::string& taken_from() const;
+
+  // Commits finished spans: all of them or none. A span that is committed already is dropped, not an error; returns
+  // those of them whose content differs from what is committed.
+  std::vector<uint64_t> Commit(const std::vector<SpanFile>& files);
+
+  // Missing spans of which a dead writer left a finished file. Its name says so; Adopt() looks into it.
+  std::vector<uint64_t> StagedSpans() const;
+  // Reads those files to the last label and commits the sound ones. Returns their spans.
+  std::vector<uint64_t> Adopt();
 
   // When no span is missing: records the store's digest and makes the database's files read-only. Returns the digest.
   std::string Seal();
