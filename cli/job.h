@@ -54,7 +54,7 @@ struct Job {
     uint32_t chunk_size = 1024;
     uint32_t span_chunks = 64;
   } labels;
-  PipelineOptions produce = {.decode_threads = 0, .replicas = 0};  // 0: as the cores are
+  PipelineOptions produce;
   struct Student : NetworkSpec {
     std::vector<uint32_t> image_size;  // [side] or [height, width]
   } student;
