@@ -121,6 +121,7 @@ k = {}
 chunk_size = {}
 calibration_labels = 256
 [produce]
+decode_threads = 1
 replicas = {}
 )",
                           data, views, TeacherPath(setting), options_.batch_size, workspace_.File("labels.decant"),

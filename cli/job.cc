@@ -342,6 +342,7 @@ void Job::Require(const std::string& key) const {
 Job ReadJob(const std::string& path, const std::vector<std::string>& overrides) {
   Job job;
   job.path = path;
+  job.produce.decode_threads = job.produce.replicas = 0;  // as the cores are, see ResolveThreads()
   const std::vector<Key> keys = KeysOf(&job);
   ApplyFile(&job, keys);
   for (const std::string& argument : overrides) ApplyOverride(&job, keys, argument);

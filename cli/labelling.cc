@@ -4,12 +4,17 @@
 
 #include "decant/base/error.h"
 #include "decant/base/hash.h"
+#include "decant/cluster/slurm.h"
 #include "decant/store/store_reader.h"
 
 #include "class_names.h"
 
 namespace decant {
 namespace {
+
+constexpr uint32_t kMostThreads = 256;
+constexpr uint32_t kReplicasOnGpu = 2;  // one copies while the other computes
+constexpr uint32_t kMostDecodeThreadsOfGpu = 16;
 
 void RequireViewsThatFit(const Job& job, const ImageSource& source, const ImageShape& shape) {
   if (job.views.crop != "none" || source.image_shape() == shape) return;
@@ -110,7 +115,19 @@ TokenViewer MakeTokenViews(const Job& job, const TokenSource& source, uint32_t n
 Job ReadLabellingJob(const std::string& path, const std::vector<std::string>& overrides) {
   Job job = ReadJob(path, overrides);
   for (const char* key : {"data.path", "teacher.path", "labels.store"}) job.Require(key);
+  ResolveThreads(job.teacher, AllowedCores().of_rank, &job.produce);
   return job;
+}
+
+void ResolveThreads(const TeacherOptions& teacher, uint32_t cores, PipelineOptions* threads) {
+  const bool on_cpu = teacher.device == "cpu";
+  if (threads->replicas == 0) {
+    threads->replicas = on_cpu ? std::clamp(cores / std::max(1u, teacher.threads), 1u, kMostThreads) : kReplicasOnGpu;
+  }
+  if (threads->decode_threads == 0) {
+    threads->decode_threads =
+        on_cpu ? std::max(1u, threads->replicas / 2) : std::clamp(cores - 1, 1u, kMostDecodeThreadsOfGpu);
+  }
 }
 
 std::unique_ptr<Source> OpenJobSource(const Job& job) {

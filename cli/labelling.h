@@ -24,7 +24,12 @@ struct LabellingSetup {
 };
 
 // The job file of labels, with the keys that labelling cannot do without: kInvalidArgument names one that is missing.
+// Threads that the job leaves open are resolved from the cores of this rank.
 Job ReadLabellingJob(const std::string& path, const std::vector<std::string>& overrides);
+// Replaces numbers of threads that are 0 by what suits a rank of `cores` cores: a replica for every `teacher.threads`
+// of them, and a decoding thread for every two replicas; on a GPU two replicas, and the cores but one decode, at
+// most 16.
+void ResolveThreads(const TeacherOptions& teacher, uint32_t cores, PipelineOptions* threads);
 // Opens the dataset that [data] names: the samples that are labelled.
 std::unique_ptr<Source> OpenJobSource(const Job& job);
 // Loads the teacher that [teacher] names, for the samples of `source`.

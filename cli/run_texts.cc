@@ -1,5 +1,6 @@
 #include "run_texts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -182,8 +183,9 @@ std::string StatusText(const Json& status) {
                                  Count(status, "num_ranks"), Count(status, "num_ranks") == 1 ? "rank" : "ranks",
                                  Text(status, "host"), Count(status, "pid"), DurationText(Number(status, "seconds")));
   if (const std::string why = Text(status, "text"); !why.empty()) text += fmt::format("             {}\n", why);
-  text += fmt::format("  spans      {} under way, {} to be dealt\n", Grouped(Count(status, "spans_assigned")),
-                      Grouped(Count(status, "spans_left")));
+  text += fmt::format(
+      "  spans      {} under way, {} to be dealt\n", Grouped(Count(status, "spans_assigned")),
+      Grouped(Count(status, "spans_left") - std::min(Count(status, "spans_left"), Count(status, "spans_assigned"))));
   text += fmt::format("  labels     {} in this run, {} a second\n", Grouped(Count(status, "labels_this_run")),
                       Grouped(static_cast<uint64_t>(Number(status, "labels_per_second") + 0.5)));
   if (!status.contains("exit_code")) text += fmt::format("  to go      {}\n", EtaText(status));

@@ -140,7 +140,7 @@ watch() {
     sleep 5 &
     wait $!
     if [ -s "$outcome" ]; then : "${ended:=$SECONDS}"; fi
-    if [ "$SECONDS" -ge "$((${ended:-SECONDS} + 60))" ] || [ "$SECONDS" -ge "$((${stopping:-SECONDS} + patience))" ]; then
+    if [ "$SECONDS" -ge "$((${ended:-SECONDS} + 30))" ] || [ "$SECONDS" -ge "$((${stopping:-SECONDS} + patience))" ]; then
       kill -TERM "$launcher" 2>/dev/null
       sleep 10
       kill -KILL "$launcher" 2>/dev/null
