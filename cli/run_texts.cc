@@ -28,12 +28,16 @@ double Number(const Json& object, const char* key, double otherwise = 0) {
 
 uint64_t Count(const Json& object, const char* key) {
   const double number = Number(object, key);
-  return number > 0 ? static_cast<uint64_t>(number) : 0;
+  return number > 0 && number < 1e18 ? static_cast<uint64_t>(number) : 0;
 }
 
 std::string Text(const Json& object, const char* key) {
   const Json& value = At(object, key);
   return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::string Rounded(double number) {
+  return Grouped(number > 0 && number < 1e18 ? static_cast<uint64_t>(number + 0.5) : 0);
 }
 
 std::string SlowestText(const Json& status) {
@@ -64,9 +68,9 @@ std::string EventText(const Json& event) {
 }
 
 std::string RankLine(const Json& rank, bool slowest) {
-  std::string line = fmt::format("  {:>5}  {:<16}  {:<8}  {:>7}  {:>9.0f}  {:>5.0f} %", Count(rank, "rank"),
+  std::string line = fmt::format("  {:>5}  {:<16}  {:<8}  {:>7}  {:>9}  {:>5.0f} %", Count(rank, "rank"),
                                  Text(rank, "host"), Text(rank, "state"), Grouped(Count(rank, "spans")),
-                                 Number(rank, "labels_per_second"), 100 * Number(rank, "busy"));
+                                 Rounded(Number(rank, "labels_per_second")), 100 * Number(rank, "busy"));
   if (slowest) line += "  slowest";
   const double silent = Number(rank, "silent_seconds");
   if (silent >= 10) line += fmt::format("  silent for {}", DurationText(silent));
@@ -164,7 +168,7 @@ std::string ProgressLine(const Json& status) {
   std::string line = fmt::format("{}: {} of {} spans", Text(status, "store"), Grouped(Count(status, "spans_committed")),
                                  Grouped(Count(status, "spans")));
   if (const double rate = Number(status, "labels_per_second"); rate > 0) {
-    line += fmt::format(", {} labels/s", Grouped(static_cast<uint64_t>(rate + 0.5)));
+    line += fmt::format(", {} labels/s", Rounded(rate));
   }
   line += Text(status, "state") == "stopping" ? ", stopping" : fmt::format(", {} to go", EtaText(status));
   line += ", " + BytesText(Number(status, "bytes"));
@@ -187,7 +191,7 @@ std::string StatusText(const Json& status) {
       "  spans      {} under way, {} to be dealt\n", Grouped(Count(status, "spans_assigned")),
       Grouped(Count(status, "spans_left") - std::min(Count(status, "spans_left"), Count(status, "spans_assigned"))));
   text += fmt::format("  labels     {} in this run, {} a second\n", Grouped(Count(status, "labels_this_run")),
-                      Grouped(static_cast<uint64_t>(Number(status, "labels_per_second") + 0.5)));
+                      Rounded(Number(status, "labels_per_second")));
   if (!status.contains("exit_code")) text += fmt::format("  to go      {}\n", EtaText(status));
   const Json& ranks = At(status, "ranks");
   if (ranks.is_array() && !ranks.empty()) {
