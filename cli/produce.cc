@@ -102,7 +102,7 @@ std::string TracePath(const std::string& path, int rank) {
 // What the coordinator tells every rank before its first span.
 struct Brief {
   std::string staging;
-  double span_bytes = 0;
+  uint64_t span_bytes = 0;
 };
 std::string EncodeBrief(const Brief& brief) {
   ByteWriter writer;
@@ -114,7 +114,7 @@ Brief DecodeBrief(const std::string& bytes) {
   ByteReader reader(bytes, "brief of a job");
   Brief brief;
   brief.staging = reader.GetString();
-  brief.span_bytes = reader.Get<double>();
+  brief.span_bytes = reader.Get<uint64_t>();
   return brief;
 }
 
@@ -215,7 +215,7 @@ class ProduceRank {
   }
 
   void BeginSpans(const Brief& brief) {
-    constexpr double kSpansAtOnce = 2;  // one that is written, one that is copied
+    constexpr uint64_t kSpansAtOnce = 2;  // one that is written, one that is copied
     scratch_->RequireSpace(kSpansAtOnce * LocalSize() * brief.span_bytes);
     labeller_->Begin({.staging = brief.staging, .scratch = scratch_->path()});
   }
@@ -266,7 +266,7 @@ class ProduceRank {
   Job job_;
   std::unique_ptr<Source> source_;
   LabellingSetup setup_;
-  std::optional<ScratchFolder> scratch_;
+  std::optional<SpanScratch> scratch_;
   std::optional<SpanLabeller> labeller_;
   std::optional<Production> production_;
   std::atomic<bool> is_set_up_ = false;  // labeller_ is there, for other threads

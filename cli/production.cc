@@ -174,9 +174,9 @@ void Production::RequireProbe(const Schema& schema) const {
        store_path_, expected, found);
 }
 
-double Production::span_bytes() const {
-  const auto samples = static_cast<double>(uint64_t{layout_.chunk_size} * layout_.span_chunks);
-  return bytes_per_sample_ * samples + static_cast<double>(kFileBytes);
+uint64_t Production::span_bytes() const {
+  const uint64_t samples = std::min(uint64_t{layout_.chunk_size} * layout_.span_chunks, layout_.num_samples);
+  return static_cast<uint64_t>(bytes_per_sample_ * static_cast<double>(samples)) + kFileBytes;
 }
 
 double Production::BytesPerSample(const std::function<double()>& guess) const {

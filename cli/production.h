@@ -41,7 +41,7 @@ class Production {
   void Complete();
   // After Begin().
   const std::string& staging_path() const { return store_->staging_path(); }
-  double span_bytes() const;  // about that many
+  uint64_t span_bytes() const;  // about that many
 
   void Tick(const JobStatus& status);
   // Says how the run ended: to the run's log, and on stdout or, when it did not complete, on stderr.

@@ -42,7 +42,7 @@ void RemoveLeftOvers(const std::string& parent) {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder(std::string parent) {
+SpanScratch::SpanScratch(std::string parent) {
   if (parent == "none") return;
   for (const char* name : {"SLURM_TMPDIR", "TMPDIR"}) {
     const char* const value = std::getenv(name);
@@ -55,20 +55,20 @@ ScratchFolder::ScratchFolder(std::string parent) {
   CreateDirectories(path_);
 }
 
-ScratchFolder::~ScratchFolder() {
+SpanScratch::~SpanScratch() {
   if (path_.empty()) return;
   std::error_code error;
   fs::remove_all(path_, error);
 }
 
-void ScratchFolder::RequireSpace(double bytes) const {
+void SpanScratch::RequireSpace(uint64_t bytes) const {
   if (path_.empty()) return;
-  const auto free = static_cast<double>(FreeBytes(path_));
+  const uint64_t free = FreeBytes(path_);
   if (free >= bytes) return;
   Fail(ErrorCode::kExhausted,
        "{}: no space left for the span files that are written there, about {}: {} are free; make room, or name another "
        "folder with --scratch",
-       path_, BytesText(bytes), BytesText(free));
+       path_, BytesText(static_cast<double>(bytes)), BytesText(static_cast<double>(free)));
 }
 
 }  // namespace decant
