@@ -122,15 +122,15 @@ on_switch() { on n0 "nsenter --target $(cat "$cluster/switch/init") --net ip $*"
 cut_link() { on_switch link set "to_$1" nomaster; }
 join_link() { on_switch link set "to_$1" master bridge up; }
 
-# mpirun_on_hosts SLOTS ARGUMENTS...: a command for `on n0` that runs ranks on n1, n2, ..., at most so many on each. That a link is cut
-# for good is noticed after 3 + 3 * 1 s instead of 480 s.
+# mpirun_on_hosts SLOTS ARGUMENTS...: a command for `on n0` that runs ranks on n1, n2, ..., at most so many on each. With these options
+# mpirun notices after 3 + 3 * 1 s, instead of 480 s, that a link is cut.
+keepalive=(--mca oob_tcp_keepalive_time 3 --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3)
 mpirun_on_hosts() {
   local slots=$1 number list=()
   shift
   for number in $(seq "$num_hosts"); do list+=("n$number:$slots"); done
   echo mpirun --bind-to none --map-by node --host "$(IFS=,; echo "${list[*]}")" \
-    --mca plm_rsh_agent "$cluster/on" --mca plm_rsh_no_tree_spawn 1 \
-    --mca oob_tcp_keepalive_time 3 --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3 "$@"
+    --mca plm_rsh_agent "$cluster/on" --mca plm_rsh_no_tree_spawn 1 "${keepalive[@]}" "$@"
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
