@@ -7,6 +7,7 @@
 #include <future>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "decant/base/bytes.h"
@@ -206,6 +207,7 @@ Json MeasureCoordinator(const ClusterBenchmarkOptions& options, ManyFiles* files
   }
   Clock::time_point begun;
   uint64_t num_commits = 0;
+  std::set<uint64_t> committed;  // a copy of a span that was done twice has a file of its own elsewhere
   const CoordinatorHooks coordinator = {
       .begin =
           [&] {
@@ -216,7 +218,8 @@ Json MeasureCoordinator(const ClusterBenchmarkOptions& options, ManyFiles* files
           [&](const std::vector<std::string>& results) {
             std::vector<SpanFile> batch;
             for (const std::string& result : results) {
-              batch.push_back(files->FileOf(ByteReader(result, "result").Get<uint64_t>()));
+              const auto span = ByteReader(result, "result").Get<uint64_t>();
+              if (committed.insert(span).second) batch.push_back(files->FileOf(span));
             }
             files->store().Commit(batch);
             ++num_commits;
@@ -302,7 +305,8 @@ std::vector<Json> RunClusterBenchmark(const ClusterBenchmarkOptions& options,
   }
   if (wanted("coordinator") || wanted("scaling")) {
     ManyFiles files(options, progress);
-    ServiceTimes times = {.message_seconds = MeasureMessageSeconds()};
+    ServiceTimes times = {.message_seconds = options.message_microseconds > 0 ? 1e-6 * options.message_microseconds
+                                                                              : MeasureMessageSeconds()};
     files.MeasureCommits(&times);
     if (wanted("coordinator")) {
       progress(fmt::format("coordinator: {} ranks", options.ranks));

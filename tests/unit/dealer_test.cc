@@ -138,6 +138,27 @@ TEST(DealerTest, WhoeverReturnsKeepsWhatNobodyTook) {
   EXPECT_EQ(dealer.OnDone(0, 99, 1, 3), std::nullopt);
 }
 
+TEST(DealerTest, NobodyIsToldTwiceToWorkOnASpan) {
+  Dealer dealer(3);
+  dealer.Add({7, 8, 9});
+  dealer.Join(0, 0);
+  EXPECT_THAT(SpansOf(dealer.DealTo(0, 0)), ElementsAre(7, 8));
+  dealer.OnDone(0, 8, 1, 1);
+  dealer.Leave(0);
+  // Two others have span 7 when the first returns, and are lost.
+  for (const int worker : {1, 2}) dealer.Join(worker, 1);
+  EXPECT_THAT(SpansOf(dealer.DealTo(1, 1)), ElementsAre(7));
+  EXPECT_THAT(SpansOf(dealer.DealTo(1, 1.9)), ElementsAre(9));
+  EXPECT_THAT(SpansOf(dealer.DealCopies(30)), ElementsAre(9));
+  dealer.OnDone(2, 9, 1, 31);
+  EXPECT_THAT(SpansOf(dealer.DealCopies(60)), ElementsAre(7));
+  dealer.Join(0, 61);
+  for (const int worker : {1, 2}) dealer.Leave(worker);
+  EXPECT_EQ(dealer.spans().num_pending(), 1u);
+  EXPECT_THAT(SpansOf(dealer.DealTo(0, 62)), IsEmpty());
+  EXPECT_EQ(dealer.spans().num_pending(), 0u) << "it has it";
+}
+
 TEST(DealerTest, TheFastestTakesACopyOfWhatLastsLongest) {
   Dealer dealer(4);
   for (int worker = 0; worker < 4; ++worker) dealer.Join(worker, 0);
