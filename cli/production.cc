@@ -71,6 +71,7 @@ std::vector<uint64_t> Production::Settle() {
   const std::vector<uint64_t> adopted = store_->Adopt();
   const StoreCounts after = Count();
   report_->Log("adopted", {{"spans", adopted}});
+  labels_adopted_ = after.labels - before.labels;
   report_->Committed({after.spans - before.spans, after.labels - before.labels, after.bytes - before.bytes});
   return MyGroups(Without(staged_, adopted));
 }
@@ -114,6 +115,7 @@ void Production::ReportComplete(bool json) {
                                            {"ranks", options_.num_ranks},
                                            {"labels", layout_.num_labels()},
                                            {"labels_this_run", added_.labels},
+                                           {"labels_adopted", labels_adopted_},
                                            {"seconds", seconds},
                                            {"labels_per_second", static_cast<double>(added_.labels) / seconds},
                                            {"peak_rss_bytes", PeakResidentBytes()},
