@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "decant/base/bytes.h"
+#include "decant/base/file.h"
 #include "decant/cluster/run_job.h"
 #include "decant/store/store_writer.h"
 
@@ -293,6 +294,18 @@ Json MeasureRestart(const ClusterBenchmarkOptions& options, const std::function<
   return object;
 }
 
+void WriteCsv(const std::string& path, const std::vector<Json>& objects) {
+  std::string text = "span_seconds,ranks,efficiency,message_thread_busy,commit_thread_busy\n";
+  for (const Json& object : objects) {
+    for (const Json& row : object["rows"]) {
+      text += fmt::format("{},{},{:.4f},{:.4f},{:.4f}\n", object["span_seconds"].get<double>(),
+                          row["ranks"].get<uint32_t>(), row["efficiency"].get<double>(),
+                          row["message_thread_busy"].get<double>(), row["commit_thread_busy"].get<double>());
+    }
+  }
+  WriteFileAtomically(path, text);
+}
+
 }  // namespace
 
 std::vector<Json> RunClusterBenchmark(const ClusterBenchmarkOptions& options,
@@ -312,8 +325,11 @@ std::vector<Json> RunClusterBenchmark(const ClusterBenchmarkOptions& options,
       progress(fmt::format("coordinator: {} ranks", options.ranks));
       objects.push_back(MeasureCoordinator(options, &files, times));
     }
-    if (wanted("scaling"))
-      std::ranges::move(MeasureScaling(times, options.max_ranks, progress), std::back_inserter(objects));
+    if (wanted("scaling")) {
+      std::vector<Json> scaling = MeasureScaling(times, options.max_ranks, progress);
+      if (!options.csv.empty()) WriteCsv(options.csv, scaling);
+      std::ranges::move(scaling, std::back_inserter(objects));
+    }
   }
   if (wanted("restart")) objects.push_back(MeasureRestart(options, progress));
   if (objects.empty()) Fail(ErrorCode::kInvalidArgument, "there is no setting '{}'", options.setting);

@@ -18,6 +18,7 @@ struct ClusterBenchmarkOptions {
   uint32_t max_ranks = 10'000;       // scaling: the largest job that is simulated
   // scaling: what a message costs rank 0 beyond the decisions; 0: what one between threads does, measured.
   double message_microseconds = 0;
+  std::string csv;        // scaling: also write the rows to this file
   std::string directory;  // where a folder of its own is made, and removed at the end; empty: the system's
 };
 

@@ -146,9 +146,10 @@ TEST(DealerTest, NobodyIsToldTwiceToWorkOnASpan) {
   dealer.OnDone(0, 8, 1, 1);
   dealer.Leave(0);
   // Two others have span 7 when the first returns, and are lost.
-  for (const int worker : {1, 2}) dealer.Join(worker, 1);
+  dealer.Join(1, 1);
   EXPECT_THAT(SpansOf(dealer.DealTo(1, 1)), ElementsAre(7));
   EXPECT_THAT(SpansOf(dealer.DealTo(1, 1.9)), ElementsAre(9));
+  dealer.Join(2, 2);
   EXPECT_THAT(SpansOf(dealer.DealCopies(30)), ElementsAre(9));
   dealer.OnDone(2, 9, 1, 31);
   EXPECT_THAT(SpansOf(dealer.DealCopies(60)), ElementsAre(7));
@@ -226,16 +227,16 @@ TEST(SimulatedJobTest, ADeadRankCostsItsSilenceAtMost) {
   EXPECT_EQ(job.events["rank_lost"], 1);
 }
 
-TEST(SimulatedJobTest, AThousandRanksAreBusyToTheEnd) {
-  SimulatedJob job(1000, {.silence_seconds = 1000});
-  job.spans = Spans(12000);
+TEST(SimulatedJobTest, HundredsOfRanksAreBusyToTheEnd) {
+  SimulatedJob job(300, {.silence_seconds = 1000});
+  job.spans = Spans(4500);
   Random random(3);
   for (SimulatedRank& rank : job.ranks) {
     rank.span_seconds = [seconds = random.Uniform(20, 100)](uint64_t, double) { return seconds; };
   }
   ASSERT_TRUE(job.Run());
-  EXPECT_EQ(job.num_first.size(), 12000u);
-  EXPECT_GE(job.busy_seconds() / (1000 * job.done_time), 0.95);
+  EXPECT_EQ(job.num_first.size(), 4500u);
+  EXPECT_GE(job.busy_seconds() / (300 * job.done_time), 0.95);
 }
 
 std::string Describe(SimulatedJob& job) {
@@ -256,7 +257,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RandomScheduleTest, testing::Range(0, 8));
 
 TEST_P(RandomScheduleTest, NothingIsLostOrCountedTwice) {
   std::map<std::string, int> events;
-  for (uint64_t seed = 0; seed < 600; ++seed) {
+  for (uint64_t seed = 0; seed < 250; ++seed) {
     Random random(1000 * static_cast<uint64_t>(GetParam()) + seed);
     const auto num_ranks = static_cast<int>(1 + random.Below(6));
     CoordinatorOptions options = FastOptions();
