@@ -62,7 +62,8 @@ std::string EventText(const Json& event) {
   if (!event.is_object()) return line;
   for (const auto& [key, value] : event.items()) {
     if (key == "time" || key == "event") continue;
-    line += fmt::format("  {} {}", key, value.is_string() ? value.get<std::string>() : value.dump());
+    line += key == "text" ? ":" : "  " + key;
+    line += fmt::format(" {}", value.is_string() ? value.get<std::string>() : value.dump());
   }
   return line;
 }
@@ -73,8 +74,9 @@ std::string RankLine(const Json& rank, bool slowest) {
                                  Rounded(Number(rank, "labels_per_second")), 100 * Number(rank, "busy"));
   if (slowest) line += "  slowest";
   const double silent = Number(rank, "silent_seconds");
+  const std::string reason = Text(rank, "reason");
+  if (!reason.empty()) return line + "  " + reason + "\n";
   if (silent >= 10) line += fmt::format("  silent for {}", DurationText(silent));
-  if (const std::string reason = Text(rank, "reason"); !reason.empty()) line += "  " + reason;
   return line + "\n";
 }
 
