@@ -215,6 +215,10 @@ Command AddClusterBench(CLI::App& bench) {
   app->add_option("--max-ranks", options->max_ranks, "scaling: ranks of the largest job")
       ->capture_default_str()
       ->check(CLI::Range(10, 10000));
+  app->add_option("--message-us", options->message_microseconds,
+                  "scaling: what a message costs beyond decisions, microseconds; default: one between threads")
+      ->check(CLI::NonNegativeNumber);
+  app->add_option("--csv", options->csv, "scaling: write the rows to this file, too");
   app->add_option("--dir", options->directory, "Where the stores are written, and removed; default: /tmp");
   app->add_flag("--json", *json, "Print a JSON list of objects");
   return {app, [options, json] {

@@ -7,9 +7,11 @@
 #include <future>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "decant/base/bytes.h"
+#include "decant/base/file.h"
 #include "decant/cluster/run_job.h"
 #include "decant/store/store_writer.h"
 
@@ -206,6 +208,7 @@ Json MeasureCoordinator(const ClusterBenchmarkOptions& options, ManyFiles* files
   }
   Clock::time_point begun;
   uint64_t num_commits = 0;
+  std::set<uint64_t> committed;  // a copy of a span that was done twice has a file of its own elsewhere
   const CoordinatorHooks coordinator = {
       .begin =
           [&] {
@@ -216,7 +219,8 @@ Json MeasureCoordinator(const ClusterBenchmarkOptions& options, ManyFiles* files
           [&](const std::vector<std::string>& results) {
             std::vector<SpanFile> batch;
             for (const std::string& result : results) {
-              batch.push_back(files->FileOf(ByteReader(result, "result").Get<uint64_t>()));
+              const auto span = ByteReader(result, "result").Get<uint64_t>();
+              if (committed.insert(span).second) batch.push_back(files->FileOf(span));
             }
             files->store().Commit(batch);
             ++num_commits;
@@ -290,6 +294,18 @@ Json MeasureRestart(const ClusterBenchmarkOptions& options, const std::function<
   return object;
 }
 
+void WriteCsv(const std::string& path, const std::vector<Json>& objects) {
+  std::string text = "span_seconds,ranks,efficiency,message_thread_busy,commit_thread_busy\n";
+  for (const Json& object : objects) {
+    for (const Json& row : object["rows"]) {
+      text += fmt::format("{},{},{:.4f},{:.4f},{:.4f}\n", object["span_seconds"].get<double>(),
+                          row["ranks"].get<uint32_t>(), row["efficiency"].get<double>(),
+                          row["message_thread_busy"].get<double>(), row["commit_thread_busy"].get<double>());
+    }
+  }
+  WriteFileAtomically(path, text);
+}
+
 }  // namespace
 
 std::vector<Json> RunClusterBenchmark(const ClusterBenchmarkOptions& options,
@@ -302,14 +318,18 @@ std::vector<Json> RunClusterBenchmark(const ClusterBenchmarkOptions& options,
   }
   if (wanted("coordinator") || wanted("scaling")) {
     ManyFiles files(options, progress);
-    ServiceTimes times = {.message_seconds = MeasureMessageSeconds()};
+    ServiceTimes times = {.message_seconds = options.message_microseconds > 0 ? 1e-6 * options.message_microseconds
+                                                                              : MeasureMessageSeconds()};
     files.MeasureCommits(&times);
     if (wanted("coordinator")) {
       progress(fmt::format("coordinator: {} ranks", options.ranks));
       objects.push_back(MeasureCoordinator(options, &files, times));
     }
-    if (wanted("scaling"))
-      std::ranges::move(MeasureScaling(times, options.max_ranks, progress), std::back_inserter(objects));
+    if (wanted("scaling")) {
+      std::vector<Json> scaling = MeasureScaling(times, options.max_ranks, progress);
+      if (!options.csv.empty()) WriteCsv(options.csv, scaling);
+      std::ranges::move(scaling, std::back_inserter(objects));
+    }
   }
   if (wanted("restart")) objects.push_back(MeasureRestart(options, progress));
   if (objects.empty()) Fail(ErrorCode::kInvalidArgument, "there is no setting '{}'", options.setting);

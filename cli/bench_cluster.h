@@ -16,7 +16,10 @@ struct ClusterBenchmarkOptions {
   uint64_t files = 5000;             // coordinator: in the store already
   uint64_t chunks = 1'000'000;       // restart: of the store, in files of 250
   uint32_t max_ranks = 10'000;       // scaling: the largest job that is simulated
-  std::string directory;             // where a folder of its own is made, and removed at the end; empty: the system's
+  // scaling: what a message costs rank 0 beyond the decisions; 0: what one between threads does, measured.
+  double message_microseconds = 0;
+  std::string csv;        // scaling: also write the rows to this file
+  std::string directory;  // where a folder of its own is made, and removed at the end; empty: the system's
 };
 
 // Measures what the coordinator of a job can do; one object a setting, with its name as `setting`; figures by name:

@@ -63,6 +63,27 @@ TeacherSample AskTeacher(const LabellingSetup& setup, uint64_t num_views) {
   return sample;
 }
 
+double SpanSeconds(const Layout& layout, uint32_t span_chunks, double labels_per_second) {
+  const uint64_t samples = std::min(uint64_t{layout.chunk_size} * span_chunks, layout.num_samples);
+  return static_cast<double>(samples) / labels_per_second;
+}
+
+uint64_t NumSpans(Layout layout, uint32_t span_chunks) {
+  layout.span_chunks = span_chunks;
+  return layout.num_spans();
+}
+
+// A span is what a dying rank loses, and a file. So about a minute of a rank's work, and a few thousand files at most.
+uint32_t ProposeSpanChunks(const Layout& layout, double labels_per_second) {
+  constexpr double kSeconds = 60;
+  constexpr uint64_t kMostFiles = 4000;
+  const double chunks = kSeconds * labels_per_second / layout.chunk_size;
+  auto proposed =
+      static_cast<uint32_t>(std::clamp(std::round(chunks), 1.0, static_cast<double>(layout.chunks_per_epoch())));
+  while (proposed < layout.chunks_per_epoch() && NumSpans(layout, proposed) > kMostFiles) ++proposed;
+  return proposed;
+}
+
 std::string Duration(double hours) {
   if (hours >= 2) return fmt::format("{:.1f} hours", hours);
   if (hours >= 2.0 / 60) return fmt::format("{:.1f} minutes", 60 * hours);
@@ -124,13 +145,17 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
     return cost;
   };
 
-  const double rate = static_cast<double>(sample.num_samples) / sample.seconds;
+  // A rank runs its replicas side by side.
+  const double rate = job.produce.replicas * static_cast<double>(sample.num_samples) / sample.seconds;
   Json object = CostJson(measure(schema.selection, schema.codec.k), num_labels, layout.num_spans());
   object["labels"] = num_labels;
   object["spans"] = layout.num_spans();
   object["files"] = layout.num_spans() + 1;
   object["views"] = sample.num_samples;
   object["labels_per_second"] = rate;
+  object["span_seconds"] = SpanSeconds(layout, layout.span_chunks, rate);
+  const uint32_t span_chunks = ProposeSpanChunks(layout, rate);
+  object["proposed_span_chunks"] = span_chunks;
   object["ranks"] = options.ranks;
   object["hours"] = static_cast<double>(layout.num_labels()) / rate / options.ranks / 3600;
   Json rows = Json::array();
@@ -149,6 +174,9 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
              layout.num_epochs, Grouped(layout.num_samples), Grouped(schema.codec.num_classes));
   fmt::print("  spans      {}, a file each, of at most {} labels\n", Grouped(layout.num_spans()),
              Grouped(uint64_t{layout.chunk_size} * layout.span_chunks));
+  fmt::print("  each span  {} of one rank; labels.span_chunks = {} makes it {}, in {} files\n",
+             Duration(object["span_seconds"].get<double>() / 3600), span_chunks,
+             Duration(SpanSeconds(layout, span_chunks, rate) / 3600), Grouped(NumSpans(layout, span_chunks)));
   fmt::print("  size       about {} bytes, {:.2f} a label in chunks\n", Grouped(object["bytes"]),
              object["bytes_per_label"].get<double>());
   fmt::print("  teacher    {:.0f} labels/s: {} with {} {}\n", rate, Duration(object["hours"].get<double>()),

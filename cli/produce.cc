@@ -197,6 +197,7 @@ class ProduceRank {
   void Open() {
     job_ = ReadLabellingJob(options_.job, overrides_);
     if (partition_) job_.labels.store = PartPath(job_.labels.store, *partition_);
+    job_.data.trust_index = !IsRankZero();  // which has opened it before
     source_ = OpenJobSource(job_);
   }
 

@@ -71,6 +71,7 @@ std::vector<uint64_t> Production::Settle() {
   const std::vector<uint64_t> adopted = store_->Adopt();
   const StoreCounts after = Count();
   report_->Log("adopted", {{"spans", adopted}});
+  labels_adopted_ = after.labels - before.labels;
   report_->Committed({after.spans - before.spans, after.labels - before.labels, after.bytes - before.bytes});
   return MyGroups(Without(staged_, adopted));
 }
@@ -88,12 +89,10 @@ void Production::Commit(const std::vector<SpanFile>& files) {
   StoreCounts counts;
   for (const SpanFile* file : added) {
     ++counts.spans;
-    counts.labels += file->trailer.num_labels;
+    counts.labels += SamplesOf(layout_, file->trailer.span);
     counts.bytes += file->file_bytes;
+    labels_added_ += file->trailer.num_labels;
   }
-  added_.spans += counts.spans;
-  added_.labels += counts.labels;
-  added_.bytes += counts.bytes;
   report_->Committed(counts);
 }
 
@@ -113,9 +112,10 @@ void Production::ReportComplete(bool json) {
     const nlohmann::ordered_json object = {{"store", store_path_},
                                            {"ranks", options_.num_ranks},
                                            {"labels", layout_.num_labels()},
-                                           {"labels_this_run", added_.labels},
+                                           {"labels_this_run", labels_added_},
+                                           {"labels_adopted", labels_adopted_},
                                            {"seconds", seconds},
-                                           {"labels_per_second", static_cast<double>(added_.labels) / seconds},
+                                           {"labels_per_second", static_cast<double>(labels_added_) / seconds},
                                            {"peak_rss_bytes", PeakResidentBytes()},
                                            {"digest", digest_}};
     fmt::print("{}\n", object.dump(2));
@@ -124,7 +124,7 @@ void Production::ReportComplete(bool json) {
   const std::string part =
       options_.partition ? fmt::format("part {} of {}, ", options_.partition->index, options_.partition->count) : "";
   fmt::print("{}: {}complete, {} labels, {} of them in this run in {:.1f} s\n", store_path_, part,
-             Grouped(Count().labels), Grouped(added_.labels), seconds);
+             Grouped(Count().labels), Grouped(labels_added_), seconds);
   if (!digest_.empty()) fmt::print("digest {}\n", digest_);
 }
 
@@ -153,12 +153,10 @@ std::vector<uint64_t> Production::MyGroups(const std::vector<uint64_t>& spans) c
 
 StoreCounts Production::Count() const {
   StoreCounts counts;
-  for (const auto& trailer : store_->ledger()) {
-    if (!trailer) continue;
-    ++counts.spans;
-    counts.labels += trailer->num_labels;
-    counts.bytes += trailer->chunk_bytes + kFileBytes;
-  }
+  counts.spans = store_->num_committed();
+  counts.labels = layout_.num_labels();
+  for (const uint64_t span : store_->MissingSpans()) counts.labels -= SamplesOf(layout_, span);
+  counts.bytes = store_->committed_bytes();
   return counts;
 }
 
@@ -180,14 +178,8 @@ uint64_t Production::span_bytes() const {
 }
 
 double Production::BytesPerSample(const std::function<double()>& guess) const {
-  uint64_t samples = 0, bytes = 0;
-  for (uint64_t span = 0; span < layout_.num_spans(); ++span) {
-    const auto& trailer = store_->ledger()[span];
-    if (!trailer) continue;
-    samples += SamplesOf(layout_, span);
-    bytes += trailer->chunk_bytes;
-  }
-  return samples > 0 ? static_cast<double>(bytes) / static_cast<double>(samples) : guess();
+  const StoreCounts counts = Count();
+  return counts.bytes > 0 ? static_cast<double>(counts.bytes) / static_cast<double>(counts.labels) : guess();
 }
 
 // Refuses now what would stop in the middle, hours later.

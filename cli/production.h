@@ -65,7 +65,8 @@ class Production {
   std::optional<StoreWriter> store_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   double bytes_per_sample_ = 0;
-  StoreCounts added_;
+  uint64_t labels_added_ = 0;  // by this run, of all the samples' tokens or images
+  uint64_t labels_adopted_ = 0;
   std::vector<uint64_t> staged_;  // held back until Settle()
   std::string digest_;
   mutable std::mutex mutex_;  // of report_, which Begin() makes

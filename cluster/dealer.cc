@@ -119,11 +119,18 @@ void Dealer::Hold(int worker, uint64_t span, double now) {
 }
 
 std::optional<Dealer::Deal> Dealer::DealOne(int worker, double now) {
-  if (!MayDeal(worker, now)) return std::nullopt;
-  const std::optional<uint64_t> span = spans_.NextPending();
-  if (!span) return std::nullopt;
-  Hold(worker, *span, now);
-  return Deal{.worker = worker, .span = *span};
+  while (MayDeal(worker, now)) {
+    const std::optional<uint64_t> span = spans_.NextPending();
+    if (!span) break;
+    // One that was given up elsewhere may still be in the hands of a worker that came back.
+    if (std::ranges::count(At(worker).held, *span) > 0) {
+      spans_.Hold(*span, worker);
+      continue;
+    }
+    Hold(worker, *span, now);
+    return Deal{.worker = worker, .span = *span};
+  }
+  return std::nullopt;
 }
 
 std::vector<Dealer::Deal> Dealer::DealTo(int worker, double now) {

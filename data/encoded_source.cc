@@ -16,6 +16,7 @@ EncodedSource::EncodedSource(const DatasetLocation& location, const SourceOption
       index_(OpenOrBuildIndex(location, {.split = options.split,
                                          .decodable = options.undecodable == "skip",
                                          .hashes = by_content_,
+                                         .trust = options.trust_index,
                                          .num_threads = options.threads,
                                          .progress = options.progress})),
       files_(OpenEncodedFiles(location, index_->meta().files)) {}

@@ -192,9 +192,11 @@ std::unique_ptr<EncodedFiles> OpenEncodedFiles(const DatasetLocation& location, 
 }
 
 std::unique_ptr<SampleIndex> OpenOrBuildIndex(const DatasetLocation& location, const IndexRequest& request) {
-  const std::vector<IndexedFile> files = StatFiles(location);
   std::error_code ignored;
-  if (std::filesystem::exists(location.index, ignored)) {
+  const bool exists = std::filesystem::exists(location.index, ignored);
+  if (exists && request.trust) return std::make_unique<SampleIndex>(location.index);
+  const std::vector<IndexedFile> files = StatFiles(location);
+  if (exists) {
     auto index = std::make_unique<SampleIndex>(location.index);
     if (Fits(*index, DatasetKindName(location.kind), files, request)) return index;
   }

@@ -14,6 +14,7 @@ struct IndexRequest {
   std::string split;
   bool decodable = false;  // leave out what cannot be decoded
   bool hashes = false;
+  bool trust = false;  // the index that is there fits
   unsigned num_threads = 0;
   ProgressFunction progress = {};
 };

@@ -33,7 +33,7 @@ struct Source {
   Schema schema;
   ExpiredEpochs expired;
   Ledger ledger;
-  std::map<uint64_t, std::string> files;
+  std::map<uint64_t, LiveSpanFile> files;
   std::vector<std::string> key_records;
 };
 using Sources = std::vector<std::unique_ptr<Source>>;
@@ -75,7 +75,7 @@ void TakeEpoch(const Sources& sources, uint32_t epoch, ExpiredEpochs* expired, s
     RefuseOtherContent(sources, span);
     for (const auto& source : sources) {
       if (!source->Holds(span)) continue;
-      found.push_back({source->files.at(span.index), *source->ledger[span.index]});
+      found.push_back({source->files.at(span.index).path, *source->ledger[span.index]});
       break;
     }
   }
@@ -158,7 +158,7 @@ MergeReport ExtractStore(const std::string& out, const std::string& source, uint
     if (span.epoch < epoch_begin) {
       left_out[span.epoch].push_back(*trailer);
     } else if (from.Holds(span)) {
-      spans.push_back({from.files.at(index), *trailer});
+      spans.push_back({from.files.at(index).path, *trailer});
     } else {
       Fail(ErrorCode::kNotFound, "{}: epoch {} has expired: its labels were deleted", source, span.epoch);
     }

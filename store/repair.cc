@@ -129,7 +129,7 @@ std::optional<SoundParts> PartsOfDatabase(const std::string& path, const std::ve
     if (parts.expired.contains(span.epoch) || std::ranges::binary_search(found.bad_spans, index)) continue;
     std::string record;
     if (!GetValue(database.db.get(), database.labels, TrailerKey(span), &record, path)) continue;
-    parts.spans[index] = {file, DecodeTrailer(span, record)};
+    parts.spans[index] = {file.path, DecodeTrailer(span, record)};
   }
   AddSpansFromFiles(UnknownFiles(files, database), &parts);
   try {

@@ -70,16 +70,17 @@ std::multimap<uint64_t, std::string> ListFinishedSpans(const std::string& folder
   return spans;
 }
 
-std::map<uint64_t, std::string> LiveSpanFiles(const Database& database, const Layout& layout) {
+std::map<uint64_t, LiveSpanFile> LiveSpanFiles(const Database& database, const Layout& layout) {
   std::vector<rocksdb::LiveFileMetaData> files;
   database.db->GetLiveFilesMetaData(&files);
-  std::map<uint64_t, std::string> spans;
+  std::map<uint64_t, LiveSpanFile> spans;
   for (const auto& file : files) {
     uint32_t epoch = 0;
     uint64_t chunk = 0;
     if (file.column_family_name != kLabelsFamily || !ParseLabelKey(file.largestkey, &epoch, &chunk)) continue;
     if (epoch >= layout.num_epochs || chunk >= layout.chunks_per_epoch()) continue;
-    spans[layout.SpanOf(epoch, chunk).index] = file.directory + "/" + file.relative_filename;
+    spans[layout.SpanOf(epoch, chunk).index] = {.path = file.directory + "/" + file.relative_filename,
+                                                .file_bytes = file.size};
   }
   return spans;
 }

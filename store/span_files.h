@@ -22,8 +22,12 @@ inline constexpr char kPartialSuffix[] = ".partial";
 // The finished span files in a folder, names by span.
 std::multimap<uint64_t, std::string> ListFinishedSpans(const std::string& folder);
 
-// The database's file of each span, by Span::index.
-std::map<uint64_t, std::string> LiveSpanFiles(const Database& database, const Layout& layout);
+// The database's file of each span, by Span::index, as its list of files has them: the files are not opened.
+struct LiveSpanFile {
+  std::string path;
+  uint64_t file_bytes = 0;
+};
+std::map<uint64_t, LiveSpanFile> LiveSpanFiles(const Database& database, const Layout& layout);
 
 // The SSTs in the database's folder that may be lost work: those of an unfinished commit are in the staging folder too
 // and are left out, so are empty ones. List before the database is opened, so that a commit meanwhile is not mistaken.

@@ -130,7 +130,9 @@ struct StoreWriter::Impl {
   ~Impl() { RemoveLeftOvers(staging, /*keep_finished=*/true); }
 
   void Open(const Calibrator& calibrate);
+  void TakeStock();
   void TakeStagedFiles();
+  Digest128 ContentDigest(uint64_t span) const;
   void Put(const std::string& key, const std::string& record) {
     lease.Require();
     rocksdb::WriteOptions no_log;
@@ -151,8 +153,8 @@ struct StoreWriter::Impl {
   const std::string staging;
   Database database;
   ExpiredEpochs expired;
-  Ledger ledger;
   std::set<uint64_t> missing;
+  uint64_t committed_bytes = 0;
   std::multimap<uint64_t, std::string> staged;  // finished files of dead writers, by span
 };
 
@@ -216,6 +218,30 @@ void StoreWriter::Impl::Open(const Calibrator& calibrate) {
   Flush();
 }
 
+// A span is a file, and the last key of it is the ledger entry: the database's list of files tells what is committed
+// without opening thousands of them.
+void StoreWriter::Impl::TakeStock() {
+  const Layout& layout = schema.layout;
+  const std::map<uint64_t, LiveSpanFile> files = LiveSpanFiles(database, layout);
+  for (const auto& [span, file] : files) committed_bytes += file.file_bytes;
+  for (uint64_t span = 0; span < layout.num_spans(); ++span) {
+    if (!files.contains(span) && !expired.contains(layout.SpanAt(span).epoch)) missing.insert(span);
+  }
+}
+
+// Of a committed span.
+Digest128 StoreWriter::Impl::ContentDigest(uint64_t span) const {
+  const Span place = schema.layout.SpanAt(span);
+  if (const auto epoch = expired.find(place.epoch); epoch != expired.end()) {
+    return epoch->second.at(span % schema.layout.spans_per_epoch()).content_digest;
+  }
+  std::string record;
+  if (!GetValue(database.db.get(), database.labels, TrailerKey(place), &record, path)) {
+    Fail(ErrorCode::kDataLoss, "{}: span {} is committed, but has no ledger entry", path, span);
+  }
+  return DecodeTrailer(place, record).content_digest;
+}
+
 // Renaming them makes them this writer's: another one that is about to use such a file does not find it any more.
 void StoreWriter::Impl::TakeStagedFiles() {
   for (const uint64_t number : ListNumbers(StagingPath(path))) {
@@ -241,10 +267,7 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const
   self.Open(calibrate);
   self.expired = ReadExpiredEpochs(self.database, self.schema.layout, path);
   self.DeleteExpiredFiles();
-  self.ledger = ReadLedger(self.database, self.schema.layout, self.expired, path);
-  for (uint64_t span = 0; span < self.ledger.size(); ++span) {
-    if (!self.ledger[span]) self.missing.insert(span);
-  }
+  self.TakeStock();
   self.TakeStagedFiles();
   WriteFileAtomically(StagedTablesPath(self.staging),
                       WrapRecord(RecordMagic::kTables, EncodeTables(self.schema.codec, *self.schema.tables)));
@@ -272,8 +295,8 @@ bool StoreWriter::IsMissing(uint64_t span) const {
   return impl_->IsMissing(span);
 }
 
-const std::vector<std::optional<SpanTrailer>>& StoreWriter::ledger() const {
-  return impl_->ledger;
+uint64_t StoreWriter::committed_bytes() const {
+  return impl_->committed_bytes;
 }
 
 const std::string& StoreWriter::staging_path() const {
@@ -287,9 +310,8 @@ const std::string& StoreWriter::taken_from() const {
 std::vector<uint64_t> StoreWriter::Commit(const std::vector<SpanFile>& files) {
   Impl& self = *impl_;
   self.lease.Require();
-  std::map<uint64_t, SpanTrailer> committed;
-  std::vector<uint64_t> differing;
-  std::vector<std::string> dropped;
+  std::map<uint64_t, const SpanFile*> added;
+  std::vector<const SpanFile*> others;
   rocksdb::IngestExternalFileArg batch;
   batch.column_family = self.database.labels;
   batch.options.move_files = true;
@@ -297,23 +319,25 @@ std::vector<uint64_t> StoreWriter::Commit(const std::vector<SpanFile>& files) {
   batch.options.verify_checksums_before_ingest = true;
   batch.options.fail_if_not_bottommost_level = true;
   for (const SpanFile& file : files) {
-    const uint64_t span = file.trailer.span;
-    if (self.IsMissing(span) && committed.try_emplace(span, file.trailer).second) {
+    if (self.IsMissing(file.trailer.span) && added.try_emplace(file.trailer.span, &file).second) {
       batch.external_files.push_back(file.path);
-      continue;
+    } else {
+      others.push_back(&file);
     }
-    dropped.push_back(file.path);
-    const SpanTrailer& kept = self.IsMissing(span) ? committed.at(span) : self.ledger.at(span).value();
-    if (kept.content_digest != file.trailer.content_digest) differing.push_back(span);
   }
   if (!batch.external_files.empty()) {
     CheckStatus(self.database.db->IngestExternalFiles({batch}), "commit spans to", self.path);
   }
-  for (const auto& [span, trailer] : committed) {
+  for (const auto& [span, file] : added) {
     self.missing.erase(span);
-    self.ledger[span] = trailer;
+    self.committed_bytes += file->file_bytes;
   }
-  for (const std::string& file : dropped) ::unlink(file.c_str());
+  std::vector<uint64_t> differing;
+  for (const SpanFile* file : others) {
+    const uint64_t span = file->trailer.span;
+    if (self.ContentDigest(span) != file->trailer.content_digest) differing.push_back(span);
+    ::unlink(file->path.c_str());
+  }
   return differing;
 }
 
@@ -398,10 +422,7 @@ void StoreWriter::AddExpired(uint32_t epoch, const std::vector<SpanTrailer>& tra
   self.Put(ExpiryKey(epoch), record);
   self.Flush();
   self.DeleteExpiredFiles();
-  for (const SpanTrailer& trailer : trailers) {
-    self.missing.erase(trailer.span);
-    self.ledger[trailer.span] = trailer;
-  }
+  for (const SpanTrailer& trailer : trailers) self.missing.erase(trailer.span);
 }
 
 void StoreWriter::PutSampleKeys(const std::vector<std::string>& records) {
@@ -425,7 +446,6 @@ void StoreWriter::Extend(uint32_t num_epochs) {
   self.schema = schema;
   self.PutSchema();
   self.Flush();
-  self.ledger.resize(schema.layout.num_spans());
   for (uint64_t span = num_spans; span < schema.layout.num_spans(); ++span) self.missing.insert(span);
 }
 

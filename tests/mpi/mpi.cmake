@@ -1,6 +1,7 @@
 # The battery that every Communicator must pass, under mpirun. Its cases: job_battery.cc.
 add_executable(cluster_conformance mpi/cluster_conformance.cc)
 target_link_libraries(cluster_conformance PRIVATE job_battery decant::mpi)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS mpi/job_battery.cc)
 file(STRINGS mpi/job_battery.cc cases REGEX "^      {\"")
 foreach(case IN LISTS cases)
   string(REGEX REPLACE "^ *{\"([A-Za-z]+)\".*$" "\\1" name "${case}")

@@ -1,9 +1,9 @@
 // A stand-in for `decant produce` that needs no teacher: writes stores of labels that are a function of their place,
 // and checks that a store holds those labels. For tests that kill it.
 //
-//   make_store write STORE EPOCHS SAMPLES [PART PARTS]   labels what is missing (of the spans with span mod PARTS =
-//   PART),
-//                                                        prints "committed SPAN" after each commit, seals
+//   make_store write STORE EPOCHS SAMPLES [PART PARTS [LEASE_SECONDS]]
+//                                                        labels what is missing (of the spans with span mod PARTS =
+//                                                        PART), prints "committed SPAN" after each commit, seals
 //   make_store read STORE [LOG]                          reads all committed labels; spans "committed" in LOG must be
 
 #include <cstdio>
@@ -29,8 +29,8 @@ Schema SyntheticSchema(uint32_t num_epochs, uint64_t num_samples) {
   return schema;
 }
 
-void Write(const std::string& path, const Schema& schema, uint64_t part, uint64_t parts) {
-  StoreWriter writer(path, schema);
+void Write(const std::string& path, const Schema& schema, uint64_t part, uint64_t parts, double lease_seconds) {
+  StoreWriter writer(path, schema, {}, {.lease_seconds = lease_seconds});
   for (const uint64_t span : writer.MissingSpans()) {
     if (span % parts != part) continue;
     writer.Commit({WriteSpan(schema, path, span)});
@@ -68,16 +68,18 @@ void Read(const std::string& path, const std::string& log) {
 int Main(const std::vector<std::string>& args) {
   try {
     if (args.size() >= 4 && args[0] == "write") {
-      const bool in_parts = args.size() == 6;
+      const bool in_parts = args.size() >= 6;
       Write(args[1], SyntheticSchema(static_cast<uint32_t>(std::stoul(args[2])), std::stoull(args[3])),
-            in_parts ? std::stoull(args[4]) : 0, in_parts ? std::stoull(args[5]) : 1);
+            in_parts ? std::stoull(args[4]) : 0, in_parts ? std::stoull(args[5]) : 1,
+            args.size() > 6 ? std::stod(args[6]) : WriterOptions().lease_seconds);
       return 0;
     }
     if (args.size() >= 2 && args[0] == "read") {
       Read(args[1], args.size() > 2 ? args[2] : "");
       return 0;
     }
-    fmt::print(stderr, "make_store write STORE EPOCHS SAMPLES [PART PARTS] | make_store read STORE [LOG]\n");
+    fmt::print(stderr,
+               "make_store write STORE EPOCHS SAMPLES [PART PARTS [LEASE_SECONDS]] | make_store read STORE [LOG]\n");
     return 2;
   } catch (const Error& error) {
     fmt::print(stderr, "make_store: {}\n", error.what());

@@ -138,6 +138,28 @@ TEST(DealerTest, WhoeverReturnsKeepsWhatNobodyTook) {
   EXPECT_EQ(dealer.OnDone(0, 99, 1, 3), std::nullopt);
 }
 
+TEST(DealerTest, NobodyIsToldTwiceToWorkOnASpan) {
+  Dealer dealer(3);
+  dealer.Add({7, 8, 9});
+  dealer.Join(0, 0);
+  EXPECT_THAT(SpansOf(dealer.DealTo(0, 0)), ElementsAre(7, 8));
+  dealer.OnDone(0, 8, 1, 1);
+  dealer.Leave(0);
+  // Two others have span 7 when the first returns, and are lost.
+  dealer.Join(1, 1);
+  EXPECT_THAT(SpansOf(dealer.DealTo(1, 1)), ElementsAre(7));
+  EXPECT_THAT(SpansOf(dealer.DealTo(1, 1.9)), ElementsAre(9));
+  dealer.Join(2, 2);
+  EXPECT_THAT(SpansOf(dealer.DealCopies(30)), ElementsAre(9));
+  dealer.OnDone(2, 9, 1, 31);
+  EXPECT_THAT(SpansOf(dealer.DealCopies(60)), ElementsAre(7));
+  dealer.Join(0, 61);
+  for (const int worker : {1, 2}) dealer.Leave(worker);
+  EXPECT_EQ(dealer.spans().num_pending(), 1u);
+  EXPECT_THAT(SpansOf(dealer.DealTo(0, 62)), IsEmpty());
+  EXPECT_EQ(dealer.spans().num_pending(), 0u) << "it has it";
+}
+
 TEST(DealerTest, TheFastestTakesACopyOfWhatLastsLongest) {
   Dealer dealer(4);
   for (int worker = 0; worker < 4; ++worker) dealer.Join(worker, 0);
@@ -205,16 +227,16 @@ TEST(SimulatedJobTest, ADeadRankCostsItsSilenceAtMost) {
   EXPECT_EQ(job.events["rank_lost"], 1);
 }
 
-TEST(SimulatedJobTest, AThousandRanksAreBusyToTheEnd) {
-  SimulatedJob job(1000, {.silence_seconds = 1000});
-  job.spans = Spans(12000);
+TEST(SimulatedJobTest, HundredsOfRanksAreBusyToTheEnd) {
+  SimulatedJob job(300, {.silence_seconds = 1000});
+  job.spans = Spans(4500);
   Random random(3);
   for (SimulatedRank& rank : job.ranks) {
     rank.span_seconds = [seconds = random.Uniform(20, 100)](uint64_t, double) { return seconds; };
   }
   ASSERT_TRUE(job.Run());
-  EXPECT_EQ(job.num_first.size(), 12000u);
-  EXPECT_GE(job.busy_seconds() / (1000 * job.done_time), 0.95);
+  EXPECT_EQ(job.num_first.size(), 4500u);
+  EXPECT_GE(job.busy_seconds() / (300 * job.done_time), 0.95);
 }
 
 std::string Describe(SimulatedJob& job) {
@@ -235,7 +257,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RandomScheduleTest, testing::Range(0, 8));
 
 TEST_P(RandomScheduleTest, NothingIsLostOrCountedTwice) {
   std::map<std::string, int> events;
-  for (uint64_t seed = 0; seed < 600; ++seed) {
+  for (uint64_t seed = 0; seed < 250; ++seed) {
     Random random(1000 * static_cast<uint64_t>(GetParam()) + seed);
     const auto num_ranks = static_cast<int>(1 + random.Below(6));
     CoordinatorOptions options = FastOptions();

@@ -172,12 +172,10 @@ class SimulatedJob {
       done.held.pop_front();
       done.busy_seconds += seconds;
       if (const auto failure = done.fails.find(span); failure != done.fails.end()) {
+        const auto code = static_cast<int32_t>(failure->second);
         done.held.clear();
         done.fails.clear();
-        return Say(rank, {.kind = MessageKind::kFailed,
-                          .span = span,
-                          .code = static_cast<int32_t>(failure->second),
-                          .text = "failed"});
+        return Say(rank, {.kind = MessageKind::kFailed, .span = span, .code = code, .text = "failed"});
       }
       Say(rank, {.kind = MessageKind::kDone, .span = span, .seconds = seconds, .text = std::to_string(span)});
       if (done.stopped) return Leave(rank);

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,8 +43,8 @@ class StoreWriter {
   std::vector<uint64_t> MissingSpans() const;
   bool IsMissing(uint64_t span) const;
   uint64_t num_committed() const;
-  // The ledger entry of each span, by Span::index; nullopt when the span is missing.
-  const std::vector<std::optional<SpanTrailer>>& ledger() const;
+  // Of the committed spans' files.
+  uint64_t committed_bytes() const;
 
   // Where the span files of this writer are made.
   const std::string& staging_path() const;

@@ -1,0 +1,155 @@
+#!/bin/bash
+# Two coordinators on one store: the second is refused while the first lives, and takes over when it is dead or frozen; the first, thawed,
+# harms nothing. DECANT_ROUNDS (20) says how often that is tried.
+#   two_coordinators.sh DECANT SOURCE STORE_LEDGER MAKE_STORE SCENARIO...
+. "$(dirname "$0")/lib.sh"
+rounds=${DECANT_ROUNDS:-20}
+
+# write_on HOST STORE LEASE_SECONDS LOG: a writer of labels without a teacher, as process $job; what it committed is in LOG.
+epochs=4 samples=6000
+write_on() { on "$1" "exec $make_store write $2 $epochs $samples 0 1 $3" >"$4" 2>"$4.said" & job=$!; }
+reported() { [ "$(grep -c '^committed' "$1")" -ge "$2" ]; }
+writer_on() { on "$1" "pgrep --exact --full '$make_store write .*'"; }
+signal_on() { on "$1" "kill -$2 $(writer_on "$1")"; }
+ended_with() { code=0; wait "$1" || code=$?; }
+content() { (cd "$1" && find . -type f -printf '%p %s\n' | sort) && "$ledger" "$1"; }
+now() { date +%s%3N; }
+has_all_of() {  # STORE LOG...: what writers called committed is in the store, and the labels are those that they wrote
+  local log
+  for log in "${@:2}"; do "$make_store" read "$1" "$log" >found 2>&1 || fail "$log: $(cat found)"; done
+}
+
+scenario_refused() {
+  local host pid
+  write_on n1 "$work/refused" 30 first
+  until_true 30 reported first 10
+  pid=$(writer_on n1)
+  for host in n2 n1; do
+    write_on $host "$work/refused" 30 second
+    ended_with $!
+    [ $code -ne 0 ] || fail "a second writer on $host was let in"
+    grep -q "process $pid on n1" second.said || fail "the second is not told who is first: $(cat second.said)"
+    ok "on $host: $(cat second.said)"
+  done
+  signal_on n1 KILL
+  # The program itself.
+  on n1 "exec $decant produce $work/labels.toml --labels.store=$work/program" >/dev/null 2>&1 &
+  until_true 30 has_committed "$work/program" 10
+  pid=$(on n1 "pgrep --exact decant")
+  expect 7 "process $pid on n1" on n2 "$decant produce $work/labels.toml --labels.store=$work/program"
+  on n1 "kill -KILL $pid"
+}
+
+# On the same host at once; on another one after the lease.
+scenario_killed() {
+  local host started seconds
+  for host in n1 n2; do
+    write_on n1 "$work/killed-$host" 3 first
+    until_true 30 reported first 20
+    signal_on n1 KILL
+    ended_with $job 2>/dev/null
+    started=$(now)
+    write_on $host "$work/killed-$host" 3 second
+    until_true 30 reported second 1
+    seconds=$(($(now) - started))
+    [ $host = n2 ] || [ $seconds -lt 1500 ] || fail "the next writer on the same host began after $seconds ms"
+    [ $host = n1 ] || [ $seconds -lt 5000 ] || fail "the next writer on another host began after $seconds ms"
+    ended_with $job
+    [ $code -eq 0 ] || fail "the next writer: $(cat second.said)"
+    has_all_of "$work/killed-$host" first second
+    ok "killed: $host goes on after $seconds ms"
+  done
+}
+
+# one_freeze STORE: the first freezes at a random moment, the second takes over, the first thaws while the second works or after that.
+one_freeze() {
+  local store=$1 first second started seconds
+  write_on n1 "$store" 1 first; first=$job
+  until_true 30 reported first $((RANDOM % 60 + 1))
+  sleep 0.0$((RANDOM % 10))
+  signal_on n1 STOP
+  started=$(now)
+  write_on n2 "$store" 1 second; second=$job
+  until_true 30 reported second $((RANDOM % 3 + 1))
+  seconds=$(($(now) - started))
+  [ $seconds -lt 3000 ] || fail "the second took over after $seconds ms; the lease is 1 s"
+  if [ $((RANDOM % 2)) -eq 0 ]; then
+    signal_on n1 CONT
+    ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
+    ended_with "$second"; [ $code -eq 0 ] || fail "the second: $(cat second.said)"
+  else
+    ended_with "$second"; [ $code -eq 0 ] || fail "the second: $(cat second.said)"
+    content "$store" >before
+    signal_on n1 CONT
+    ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
+    content "$store" >after
+    diff before after || fail "the first, thawed, changed the store"
+  fi
+  has_all_of "$store" first second
+  [ "$(field digest "$store")" = "$undisturbed" ] || fail "another digest, or damaged: $("$ledger" "$store")"
+  ok "frozen: taken over after $seconds ms; then the first says: $(cat first.said)"
+  rm -rf "$store"
+}
+
+scenario_frozen() {
+  local round undisturbed
+  "$make_store" write undisturbed $epochs $samples >/dev/null
+  undisturbed=$(field digest undisturbed)
+  for round in $(seq "$rounds"); do one_freeze "$work/frozen"; done
+  ok "$rounds of $rounds: the first, thawed, harms nothing"
+}
+
+# The program itself, ranks and all; the second waits for the lease of the first.
+scenario_frozen_program() {
+  local first
+  on n1 "exec $decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >first 2>&1 & first=$!
+  until_true 30 has_committed "$work/frozen" 20
+  on n1 "kill -STOP \$(pgrep --exact decant)"
+  on n2 "$decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >second 2>&1 || fail "the second: $(cat second)"
+  content "$work/frozen" | grep -v -e run.jsonl -e status.json >before
+  on n1 "kill -CONT \$(pgrep --exact decant)"
+  ended_with $first
+  [ $code -ne 0 ] || fail "the first, thawed, says that it is done: $(cat first)"
+  content "$work/frozen" | grep -v -e run.jsonl -e status.json >after
+  diff before after || fail "the first, thawed, changed the store"
+  check_complete "$work/frozen" "the program, frozen and thawed ($(grep '^decant: ' first))"
+}
+
+# sshfs: what one mount locks, another one does not see.
+scenario_without_locks() {
+  local server=/usr/lib/openssh/sftp-server host
+  command -v sshfs >/dev/null && [ -x $server ] || skip "there is no sshfs (packages sshfs, openssh-sftp-server)"
+  mkdir -p "$work/served" "$work/mounted"
+  printf '#!/bin/bash\nexec %s\n' $server >no_ssh
+  chmod +x no_ssh
+  for host in n1 n2; do on $host "sshfs -o ssh_command=$work/no_ssh served:$work/served $work/mounted" || skip "no sshfs here"; done
+  write_on n1 "$work/mounted/refused" 30 first
+  until_true 30 reported first 10
+  write_on n2 "$work/mounted/refused" 30 second
+  ended_with $job
+  grep -q "on n1" second.said || fail "without locks a second writer is let in: $code $(cat second.said)"
+  ok "without locks: $(cat second.said)"
+  signal_on n1 KILL
+  "$make_store" write undisturbed $epochs $samples >/dev/null
+  undisturbed=$(field digest undisturbed)
+  local store=$work/served/frozen
+  write_on n1 "$work/mounted/frozen" 1 first
+  until_true 30 reported first 20
+  signal_on n1 STOP
+  local first=$job
+  write_on n2 "$work/mounted/frozen" 1 second
+  ended_with $job; [ $code -eq 0 ] || fail "without locks: the second: $(cat second.said)"
+  content "$store" >before
+  signal_on n1 CONT
+  ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
+  content "$store" >after
+  diff before after || fail "without locks: the first, thawed, changed the store"
+  has_all_of "$store" first second
+  [ "$(field digest "$store")" = "$undisturbed" ] || fail "without locks: another digest"
+  ok "without locks: frozen and thawed, and nothing changed"
+}
+
+shift 4
+make_job 80
+hosts_up 2
+for scenario in "$@"; do scenario_"$scenario"; done
