@@ -69,7 +69,8 @@ struct RunReport::Impl {
 
   // With the mutex held.
   void Add(LoggedEvent event) {
-    snapshot.events.push_back(event);
+    // Commits are many, and seen in the counts.
+    if (event.kind != "commit") snapshot.events.push_back(event);
     if (snapshot.events.size() > kEventsShown) snapshot.events.erase(snapshot.events.begin());
     if (waiting.size() < kMostEventsWaiting) {
       waiting.push_back(std::move(event));
@@ -224,6 +225,7 @@ void RunReport::Tick(const JobStatus& job) {
 }
 
 void RunReport::Committed(const StoreCounts& added) {
+  if (added.spans == 0) return;
   const std::lock_guard lock(impl_->mutex);
   StoreCounts& total = impl_->snapshot.committed;
   total.spans += added.spans;

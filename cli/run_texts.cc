@@ -62,7 +62,8 @@ std::string EventText(const Json& event) {
   if (!event.is_object()) return line;
   for (const auto& [key, value] : event.items()) {
     if (key == "time" || key == "event") continue;
-    line += fmt::format("  {} {}", key, value.is_string() ? value.get<std::string>() : value.dump());
+    line += key == "text" ? ":" : "  " + key;
+    line += fmt::format(" {}", value.is_string() ? value.get<std::string>() : value.dump());
   }
   return line;
 }
@@ -73,8 +74,9 @@ std::string RankLine(const Json& rank, bool slowest) {
                                  Rounded(Number(rank, "labels_per_second")), 100 * Number(rank, "busy"));
   if (slowest) line += "  slowest";
   const double silent = Number(rank, "silent_seconds");
+  const std::string reason = Text(rank, "reason");
+  if (!reason.empty()) return line + "  " + reason + "\n";
   if (silent >= 10) line += fmt::format("  silent for {}", DurationText(silent));
-  if (const std::string reason = Text(rank, "reason"); !reason.empty()) line += "  " + reason;
   return line + "\n";
 }
 
@@ -187,12 +189,15 @@ std::string StatusText(const Json& status) {
                                  Count(status, "num_ranks"), Count(status, "num_ranks") == 1 ? "rank" : "ranks",
                                  Text(status, "host"), Count(status, "pid"), DurationText(Number(status, "seconds")));
   if (const std::string why = Text(status, "text"); !why.empty()) text += fmt::format("             {}\n", why);
-  text += fmt::format(
-      "  spans      {} under way, {} to be dealt\n", Grouped(Count(status, "spans_assigned")),
-      Grouped(Count(status, "spans_left") - std::min(Count(status, "spans_left"), Count(status, "spans_assigned"))));
   text += fmt::format("  labels     {} in this run, {} a second\n", Grouped(Count(status, "labels_this_run")),
                       Rounded(Number(status, "labels_per_second")));
-  if (!status.contains("exit_code")) text += fmt::format("  to go      {}\n", EtaText(status));
+  if (!status.contains("exit_code")) {
+    const uint64_t assigned = Count(status, "spans_assigned");
+    const uint64_t left = Count(status, "spans_left");
+    text += fmt::format("  spans      {} under way, {} to be dealt\n", Grouped(assigned),
+                        Grouped(left - std::min(left, assigned)));
+    text += fmt::format("  to go      {}\n", EtaText(status));
+  }
   const Json& ranks = At(status, "ranks");
   if (ranks.is_array() && !ranks.empty()) {
     text += fmt::format("  {:>5}  {:<16}  {:<8}  {:>7}  {:>9}  {:>7}\n", "rank", "host", "state", "spans", "labels/s",

@@ -160,6 +160,8 @@ Command AddSubmit(CLI::App& program) {
       ->check(CLI::Range(10, 65535));
   app->add_option("--max-restarts", sbatch.max_restarts, "How often the job puts itself into the queue again")
       ->capture_default_str();
+  app->add_option("--produce", sbatch.produce, "An option of decant produce, such as --produce=--lease=60; repeatable")
+      ->allow_extra_args(false);
   app->add_option("--sbatch", sbatch.sbatch, "Another option of sbatch, such as --sbatch=--account=abc; repeatable")
       ->allow_extra_args(false);
   app->add_option("--setup", sbatch.setup,

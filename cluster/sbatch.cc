@@ -36,6 +36,7 @@ void Validate(const SbatchOptions& options) {
   RequireLine("the store", options.store);
   RequireLine("the job file", options.job_file);
   for (const std::string& text : options.overrides) RequireLine("a key of the job", text);
+  for (const std::string& text : options.produce) RequireLine("--produce", text);
   for (const std::string& line : options.setup) RequireLine("--setup", line);
   for (const std::string& line : options.sbatch) {
     RequireLine("--sbatch", line);
@@ -87,7 +88,9 @@ std::string Header(const SbatchOptions& options) {
 std::string ProduceCommand(const SbatchOptions& options) {
   std::string text = ShellQuote(options.program) + " produce " + ShellQuote(options.job_file);
   if (options.num_parts > 0) text += fmt::format(" --partition \"$SLURM_ARRAY_TASK_ID/{}\"", options.num_parts);
-  for (const std::string& text_of_key : options.overrides) text += fmt::format(" {}", ShellQuote(text_of_key));
+  for (const auto* words : {&options.produce, &options.overrides}) {
+    for (const std::string& word : *words) text += fmt::format(" {}", ShellQuote(word));
+  }
   return text;
 }
 

@@ -65,6 +65,7 @@ TEST(RunReportTest, WritesStatusLogAndMetrics) {
     job.events = {{"rank_lost", 2, -1, "silent for 30 s"}, {"span_dealt_again", 1, 9, ""}};
     report.Tick(job);
     report.Committed({.spans = 6, .labels = 1500, .bytes = 7000});
+    report.Committed({});
     report.Log("adopted", {{"spans", 2}});
     report.Finish({.state = "stopped", .exit_code = 75, .text = "USR1"});
   }
@@ -83,6 +84,7 @@ TEST(RunReportTest, WritesStatusLogAndMetrics) {
   EXPECT_EQ(status["ranks"][0]["seconds"]["forward"], 9.25);
   EXPECT_EQ(status["ranks"][2]["state"], "lost");
   EXPECT_EQ(status["ranks"][2]["reason"], "silent for 30 s");
+  EXPECT_EQ(status["events"].size(), 5u);  // all but the commit
 
   std::vector<std::string> kinds;
   for (const Json& line : Lines(store + "/run.jsonl")) kinds.push_back(line["event"]);

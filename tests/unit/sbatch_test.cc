@@ -112,10 +112,13 @@ TEST(SbatchTest, QuotesWhateverTheShellWouldTakeApart) {
   SbatchOptions options = Small();
   options.job_file = "my job's.toml";
   options.store = "$HOME/a b";
+  options.produce = {"--metrics=a b"};
   options.overrides = {"--teacher.mean=[0.5, 0.5]", "--data.split=$(date)"};
   const std::string script = RenderSbatch(options);
   EXPECT_THAT(script, HasSubstr("store='$HOME/a b'\n"));
-  EXPECT_THAT(script, HasSubstr("produce 'my job'\\''s.toml' '--teacher.mean=[0.5, 0.5]' '--data.split=$(date)' &\n"));
+  EXPECT_THAT(
+      script,
+      HasSubstr("produce 'my job'\\''s.toml' '--metrics=a b' '--teacher.mean=[0.5, 0.5]' '--data.split=$(date)' &\n"));
   EXPECT_EQ(Complaints(script), "");
 }
 

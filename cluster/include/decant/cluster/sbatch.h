@@ -13,6 +13,7 @@ struct SbatchOptions {
   std::string program = "decant";
   std::string job_file;
   std::vector<std::string> overrides;  // "--section.key=value"
+  std::vector<std::string> produce;    // options of produce: "--lease=60"
   std::string store;                   // labels.store of the job
   std::string name = "decant";         // the job's, and how its log is called: letters, digits, ".", "_", "-"
 
