@@ -137,6 +137,9 @@ std::optional<std::chrono::steady_clock::time_point> Deadline(const Options& opt
   return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(*left);
 }
 
+// Ranks start at different times, on many hosts that load the libraries from one file system.
+constexpr double kStartLeases = 4;
+
 // One rank of a labelling run, from the job file to the end.
 class ProduceRank {
  public:
@@ -149,7 +152,8 @@ class ProduceRank {
   // The exit code; throws what ended the run, with an empty text where another rank says it.
   int Run() {
     try {
-      JobOptions job_options = {.silence_seconds = options_.lease_seconds};
+      JobOptions job_options = {.silence_seconds = options_.lease_seconds,
+                                .start_seconds = kStartLeases * options_.lease_seconds};
       if (IsRankZero()) job_options.deadline = Deadline(options_);
       RunJob(communicator_, WorkerSide(), CoordinatorSide(), job_options);
     } catch (const Error& error) {
