@@ -24,7 +24,7 @@ demo: program
 	@build/release/cli/decant demo --out build/demo
 
 test: build
-	@ctest --preset release -L unit
+	@ctest --preset release -L unit -j 2
 	@ctest --preset release -LE unit
 	@$(MAKE) --no-print-directory test-core test-asan
 
