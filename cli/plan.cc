@@ -73,11 +73,15 @@ uint64_t NumSpans(Layout layout, uint32_t span_chunks) {
   return layout.num_spans();
 }
 
-// A span is what a dying rank loses, and a file. So about a minute of a rank's work, and a few thousand files at most.
-uint32_t ProposeSpanChunks(const Layout& layout, double labels_per_second) {
+// A span is what a dying rank loses, and a file. So about a minute of a rank's work, less where ranks would get only a
+// few, and a few thousand files at most.
+uint32_t ProposeSpanChunks(const Layout& layout, double labels_per_second, int num_ranks) {
   constexpr double kSeconds = 60;
+  constexpr uint64_t kSpansOfRank = 20;
   constexpr uint64_t kMostFiles = 4000;
-  const double chunks = kSeconds * labels_per_second / layout.chunk_size;
+  const auto total = static_cast<double>(layout.chunks_per_epoch() * layout.num_epochs);
+  const double chunks = std::min(kSeconds * labels_per_second / layout.chunk_size,
+                                 total / static_cast<double>(kSpansOfRank * static_cast<uint64_t>(num_ranks)));
   auto proposed =
       static_cast<uint32_t>(std::clamp(std::round(chunks), 1.0, static_cast<double>(layout.chunks_per_epoch())));
   while (proposed < layout.chunks_per_epoch() && NumSpans(layout, proposed) > kMostFiles) ++proposed;
@@ -87,7 +91,7 @@ uint32_t ProposeSpanChunks(const Layout& layout, double labels_per_second) {
 std::string Duration(double hours) {
   if (hours >= 2) return fmt::format("{:.1f} hours", hours);
   if (hours >= 2.0 / 60) return fmt::format("{:.1f} minutes", 60 * hours);
-  return fmt::format("{:.1f} seconds", 3600 * hours);
+  return fmt::format("{:.{}f} seconds", 3600 * hours, 3600 * hours < 1 ? 3 : 1);
 }
 
 std::string Describe(const Selection& selection, uint32_t k) {
@@ -154,7 +158,7 @@ int Plan(const Options& options, const std::vector<std::string>& overrides) {
   object["views"] = sample.num_samples;
   object["labels_per_second"] = rate;
   object["span_seconds"] = SpanSeconds(layout, layout.span_chunks, rate);
-  const uint32_t span_chunks = ProposeSpanChunks(layout, rate);
+  const uint32_t span_chunks = ProposeSpanChunks(layout, rate, options.ranks);
   object["proposed_span_chunks"] = span_chunks;
   object["ranks"] = options.ranks;
   object["hours"] = static_cast<double>(layout.num_labels()) / rate / options.ranks / 3600;
