@@ -29,7 +29,8 @@ class RunReport {
 
   // For CoordinatorHooks::tick. Copies what it needs, logs the events.
   void Tick(const JobStatus& job);
-  // For CoordinatorHooks::commit, after the store's Commit(): what was new in it. Logs `commit`, unless that is nothing.
+  // For CoordinatorHooks::commit, after the store's Commit(): what was new in it. Logs `commit`, unless that is
+  // nothing.
   void Committed(const StoreCounts& added);
   // Logs something else: `adopted`, `takeover`, ... `fields` is an object.
   void Log(const std::string& kind, nlohmann::ordered_json fields = nlohmann::ordered_json::object());

@@ -1,7 +1,6 @@
 #include "span_files.h"
 
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -53,21 +52,6 @@ bool Find(rocksdb::Iterator* iterator, std::string_view key, std::string* value)
 
 std::string SpanFileName(uint64_t span, const std::string& attempt) {
   return fmt::format("span-{:06}-{}.sst", span, attempt);
-}
-
-std::multimap<uint64_t, std::string> ListFinishedSpans(const std::string& folder) {
-  constexpr std::string_view kPrefix = "span-";
-  std::multimap<uint64_t, std::string> spans;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    uint64_t span = 0;
-    if (!name.starts_with(kPrefix) || !name.ends_with(".sst")) continue;
-    const char* const begin = name.data() + kPrefix.size();
-    const auto [number_end, number_error] = std::from_chars(begin, name.data() + name.size(), span);
-    if (number_error == std::errc() && *number_end == '-') spans.emplace(span, name);
-  }
-  return spans;
 }
 
 std::map<uint64_t, LiveSpanFile> LiveSpanFiles(const Database& database, const Layout& layout) {

@@ -19,9 +19,6 @@ namespace decant {
 std::string SpanFileName(uint64_t span, const std::string& attempt);
 inline constexpr char kPartialSuffix[] = ".partial";
 
-// The finished span files in a folder, names by span.
-std::multimap<uint64_t, std::string> ListFinishedSpans(const std::string& folder);
-
 // The database's file of each span, by Span::index, as its list of files has them: the files are not opened.
 struct LiveSpanFile {
   std::string path;

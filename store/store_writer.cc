@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <set>
-#include <utility>
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/version.h>
@@ -20,6 +19,7 @@
 #include "key_records.h"
 #include "rocksdb_util.h"
 #include "span_files.h"
+#include "staging.h"
 #include "store_records.h"
 #include "writer_lease.h"
 
@@ -85,30 +85,6 @@ void PrepareDatabase(const std::string& path, const WriterLease& lease) {
   RemoveOldGenerations(path);
 }
 
-// Empties a writer's staging folder and removes it; where finished span files may stay, with these in it.
-void RemoveLeftOvers(const std::string& folder, bool keep_finished) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (!keep_finished || ListFinishedSpans(folder).empty()) {
-    fs::remove_all(folder, error);
-    return;
-  }
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->path().extension() == kPartialSuffix) fs::remove(entry->path(), error);
-  }
-}
-
-// A span file that a dead writer finished; nullopt when it is not whole or not that span's.
-std::optional<SpanFile> CheckStagedFile(const Schema& schema, const std::string& file, uint64_t span) {
-  try {
-    SpanFile checked = {.path = file, .file_bytes = 0, .trailer = CheckSpanFile(schema, file)};
-    checked.file_bytes = std::filesystem::file_size(file);
-    if (checked.trailer.span == span) return checked;
-  } catch (const Error&) {
-  }
-  return std::nullopt;
-}
-
 // The database's files but for the lock: nobody writes to them again.
 void MakeReadOnly(const std::string& path) {
   namespace fs = std::filesystem;
@@ -123,15 +99,10 @@ void MakeReadOnly(const std::string& path) {
 
 struct StoreWriter::Impl {
   Impl(std::string a_path, const Schema& a_schema, const WriterOptions& options)
-      : path(std::move(a_path)),
-        schema(a_schema),
-        lease(path, options.lease_seconds),
-        staging(StagingPath(path, lease.number())) {}
-  ~Impl() { RemoveLeftOvers(staging, /*keep_finished=*/true); }
+      : path(std::move(a_path)), schema(a_schema), lease(path, options.lease_seconds), staging(path, lease.number()) {}
 
   void Open(const Calibrator& calibrate);
   void TakeStock();
-  void TakeStagedFiles();
   Digest128 ContentDigest(uint64_t span) const;
   void Put(const std::string& key, const std::string& record) {
     lease.Require();
@@ -150,12 +121,11 @@ struct StoreWriter::Impl {
   const std::string path;
   Schema schema;
   const WriterLease lease;
-  const std::string staging;
+  Staging staging;
   Database database;
   ExpiredEpochs expired;
   std::set<uint64_t> missing;
   uint64_t committed_bytes = 0;
-  std::multimap<uint64_t, std::string> staged;  // finished files of dead writers, by span
 };
 
 // Trailer and labels of a span are one file, and RocksDB forgets the files of an epoch all at once.
@@ -242,19 +212,6 @@ Digest128 StoreWriter::Impl::ContentDigest(uint64_t span) const {
   return DecodeTrailer(place, record).content_digest;
 }
 
-// Renaming them makes them this writer's: another one that is about to use such a file does not find it any more.
-void StoreWriter::Impl::TakeStagedFiles() {
-  for (const uint64_t number : ListNumbers(StagingPath(path))) {
-    if (number >= lease.number()) continue;
-    const std::string folder = StagingPath(path, number);
-    for (const auto& [span, name] : ListFinishedSpans(folder)) {
-      const std::string taken = fmt::format("{}/{}", staging, name);
-      if (::rename((folder + "/" + name).c_str(), taken.c_str()) == 0) staged.emplace(span, taken);
-    }
-    RemoveLeftOvers(folder, /*keep_finished=*/false);
-  }
-}
-
 StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const Calibrator& calibrate,
                          const WriterOptions& options) {
   ValidateSchema(requested);
@@ -263,13 +220,12 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const
   Impl& self = *impl_;
   PrepareDatabase(path, self.lease);
   RefuseToLoseSpans(path);
-  CreateDirectories(self.staging);
   self.Open(calibrate);
   self.expired = ReadExpiredEpochs(self.database, self.schema.layout, path);
   self.DeleteExpiredFiles();
   self.TakeStock();
-  self.TakeStagedFiles();
-  WriteFileAtomically(StagedTablesPath(self.staging),
+  self.staging.TakeOver();
+  WriteFileAtomically(StagedTablesPath(self.staging.path()),
                       WrapRecord(RecordMagic::kTables, EncodeTables(self.schema.codec, *self.schema.tables)));
 }
 
@@ -300,7 +256,7 @@ uint64_t StoreWriter::committed_bytes() const {
 }
 
 const std::string& StoreWriter::staging_path() const {
-  return impl_->staging;
+  return impl_->staging.path();
 }
 
 const std::string& StoreWriter::taken_from() const {
@@ -342,29 +298,17 @@ std::vector<uint64_t> StoreWriter::Commit(const std::vector<SpanFile>& files) {
 }
 
 std::vector<uint64_t> StoreWriter::StagedSpans() const {
-  std::vector<uint64_t> spans;
-  for (const auto& [span, file] : impl_->staged) {
-    if (IsMissing(span) && (spans.empty() || spans.back() != span)) spans.push_back(span);
-  }
+  std::vector<uint64_t> spans = impl_->staging.TakenSpans();
+  std::erase_if(spans, [this](uint64_t span) { return !IsMissing(span); });
   return spans;
 }
 
 std::vector<uint64_t> StoreWriter::Adopt() {
-  Impl& self = *impl_;
-  std::vector<SpanFile> sound;
+  const std::vector<SpanFile> files =
+      impl_->staging.Check(impl_->schema, [this](uint64_t span) { return IsMissing(span); });
   std::vector<uint64_t> spans;
-  for (const auto& [span, file] : std::exchange(self.staged, {})) {
-    const bool wanted = self.IsMissing(span) && (spans.empty() || spans.back() != span);
-    std::optional<SpanFile> checked;
-    if (wanted) checked = CheckStagedFile(self.schema, file, span);
-    if (checked) {
-      sound.push_back(std::move(*checked));
-      spans.push_back(span);
-    } else {
-      ::unlink(file.c_str());
-    }
-  }
-  Commit(sound);
+  for (const SpanFile& file : files) spans.push_back(file.trailer.span);
+  Commit(files);
   return spans;
 }
 

@@ -16,10 +16,10 @@ struct SourceOptions {
   // directory or a list of them), "tokens" (.bin, .npy), "documents" (.bin or .npy, and `documents`), or "auto".
   std::string kind = "auto";
   std::string split = "train";
-  std::string labels;                 // "arrays": a .npy file of true classes, beside the .npy of images
-  std::string documents;              // "documents": the file of token offsets, u64
-  std::string index;                  // the index's file; empty: beside the data (docs/data.md)
-  bool trust_index = false;           // take the index that is there: another process has just compared it with the data
+  std::string labels;        // "arrays": a .npy file of true classes, beside the .npy of images
+  std::string documents;     // "documents": the file of token offsets, u64
+  std::string index;         // the index's file; empty: beside the data (docs/data.md)
+  bool trust_index = false;  // take the index that is there: another process has just compared it with the data
   std::string fingerprint = "names";  // "names", or "content": everything is read once
   std::string undecodable = "error";  // "error", or "skip": every image is decoded once, and left out if it cannot be
   uint32_t channels = 3;              // of encoded images: 1 or 3

@@ -1,0 +1,103 @@
+#include "staging.h"
+
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include <unistd.h>
+
+#include "decant/base/error.h"
+#include "decant/base/file.h"
+
+#include "span_files.h"
+#include "store_folder.h"
+
+namespace decant {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The finished span files in a folder, names by span.
+std::multimap<uint64_t, std::string> ListFinished(const std::string& folder) {
+  constexpr std::string_view kPrefix = "span-";
+  std::multimap<uint64_t, std::string> spans;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    uint64_t span = 0;
+    if (!name.starts_with(kPrefix) || !name.ends_with(".sst")) continue;
+    const char* const begin = name.data() + kPrefix.size();
+    const auto [number_end, number_error] = std::from_chars(begin, name.data() + name.size(), span);
+    if (number_error == std::errc() && *number_end == '-') spans.emplace(span, name);
+  }
+  return spans;
+}
+
+// nullopt when the file is not whole or not that span's.
+std::optional<SpanFile> CheckFile(const Schema& schema, const std::string& file, uint64_t span) {
+  try {
+    SpanFile checked = {.path = file, .file_bytes = 0, .trailer = CheckSpanFile(schema, file)};
+    checked.file_bytes = fs::file_size(file);
+    if (checked.trailer.span == span) return checked;
+  } catch (const Error&) {
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Staging::Staging(std::string store_path, uint64_t lease)
+    : store_path_(std::move(store_path)), lease_(lease), path_(StagingPath(store_path_, lease)) {}
+
+Staging::~Staging() {
+  std::error_code error;
+  if (ListFinished(path_).empty()) {
+    fs::remove_all(path_, error);
+    return;
+  }
+  for (fs::directory_iterator entry(path_, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->path().extension() == kPartialSuffix) fs::remove(entry->path(), ignored);
+  }
+}
+
+// Renaming the files makes them this writer's: another one that is about to use such a file does not find it any more.
+void Staging::TakeOver() {
+  CreateDirectories(path_);
+  for (const uint64_t number : ListNumbers(StagingPath(store_path_))) {
+    if (number >= lease_) continue;
+    const std::string folder = StagingPath(store_path_, number);
+    for (const auto& [span, name] : ListFinished(folder)) {
+      const std::string taken = fmt::format("{}/{}", path_, name);
+      if (::rename((folder + "/" + name).c_str(), taken.c_str()) == 0) taken_.emplace(span, taken);
+    }
+    std::error_code error;
+    fs::remove_all(folder, error);
+  }
+}
+
+std::vector<uint64_t> Staging::TakenSpans() const {
+  std::vector<uint64_t> spans;
+  for (const auto& [span, file] : taken_) {
+    if (spans.empty() || spans.back() != span) spans.push_back(span);
+  }
+  return spans;
+}
+
+std::vector<SpanFile> Staging::Check(const Schema& schema, const std::function<bool(uint64_t span)>& wanted) {
+  std::vector<SpanFile> sound;
+  for (const auto& [span, file] : std::exchange(taken_, {})) {
+    const bool is_new = sound.empty() || sound.back().trailer.span != span;
+    std::optional<SpanFile> checked;
+    if (is_new && wanted(span)) checked = CheckFile(schema, file, span);
+    if (checked) {
+      sound.push_back(std::move(*checked));
+    } else {
+      ::unlink(file.c_str());
+    }
+  }
+  return sound;
+}
+
+}  // namespace decant
