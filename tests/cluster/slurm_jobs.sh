@@ -87,6 +87,17 @@ scenario_host_dies() {
   completes host_dies.decant 120 "a host that died and returned"
 }
 
+# The host of the batch script: nobody there would see to the rest.
+scenario_first_host_dies() {
+  submit first.decant --launcher=srun "${three_nodes[@]}"
+  until_true 60 has_committed first.decant 20
+  host_dies n1
+  sleep 1
+  host_returns n1
+  start_slurmd n1
+  completes first.decant 300 "the first host died and returned, $(restarts_of) restarts"
+}
+
 scenario_controller_dies() {
   submit controller.decant --launcher=srun "${three_nodes[@]}"
   until_true 60 in_state "$job_id" RUNNING

@@ -6,13 +6,17 @@
 rounds=${DECANT_ROUNDS:-20}
 
 # write_on HOST STORE LEASE_SECONDS LOG: a writer of labels without a teacher, as process $job; what it committed is in LOG.
-epochs=4 samples=6000
-write_on() { on "$1" "exec $make_store write $2 $epochs $samples 0 1 $3" >"$4" 2>"$4.said" & job=$!; }
-reported() { [ "$(grep -c '^committed' "$1")" -ge "$2" ]; }
+epochs=2 samples=6000
+write_on() { rm -f "$4"; "$cluster/on" "$1" "exec $make_store write $2 $epochs $samples 0 1 $3" >"$4" 2>"$4.said" & job=$!; }
+reported() { [ -e "$1" ] && [ "$(grep -c '^committed' "$1")" -ge "$2" ]; }
 writer_on() { on "$1" "pgrep --exact --full '$make_store write .*'"; }
 signal_on() { on "$1" "kill -$2 $(writer_on "$1")"; }
 ended_with() { code=0; wait "$1" || code=$?; }
-content() { (cd "$1" && find . -type f -printf '%p %s\n' | sort) && "$ledger" "$1"; }
+# All but how the first's own lease ended.
+content() { (cd "$1" && find . -type f ! -path './lease/*' ! -name run.jsonl ! -name status.json -printf '%p %s\n' | sort) && "$ledger" "$1"; }
+# The programs between `on` and the writer stop with it, and wake it when they are woken.
+freezes() { signal_on n1 STOP; }
+thaws() { kill -CONT "$1"; }
 now() { date +%s%3N; }
 has_all_of() {  # STORE LOG...: what writers called committed is in the store, and the labels are those that they wrote
   local log
@@ -67,20 +71,20 @@ one_freeze() {
   write_on n1 "$store" 1 first; first=$job
   until_true 30 reported first $((RANDOM % 60 + 1))
   sleep 0.0$((RANDOM % 10))
-  signal_on n1 STOP
+  freezes
   started=$(now)
   write_on n2 "$store" 1 second; second=$job
   until_true 30 reported second $((RANDOM % 3 + 1))
   seconds=$(($(now) - started))
   [ $seconds -lt 3000 ] || fail "the second took over after $seconds ms; the lease is 1 s"
   if [ $((RANDOM % 2)) -eq 0 ]; then
-    signal_on n1 CONT
+    thaws "$first"
     ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
     ended_with "$second"; [ $code -eq 0 ] || fail "the second: $(cat second.said)"
   else
     ended_with "$second"; [ $code -eq 0 ] || fail "the second: $(cat second.said)"
     content "$store" >before
-    signal_on n1 CONT
+    thaws "$first"
     ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
     content "$store" >after
     diff before after || fail "the first, thawed, changed the store"
@@ -102,15 +106,15 @@ scenario_frozen() {
 # The program itself, ranks and all; the second waits for the lease of the first.
 scenario_frozen_program() {
   local first
-  on n1 "exec $decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >first 2>&1 & first=$!
+  "$cluster/on" n1 "exec $decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >first 2>&1 & first=$!
   until_true 30 has_committed "$work/frozen" 20
   on n1 "kill -STOP \$(pgrep --exact decant)"
   on n2 "$decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >second 2>&1 || fail "the second: $(cat second)"
-  content "$work/frozen" | grep -v -e run.jsonl -e status.json >before
-  on n1 "kill -CONT \$(pgrep --exact decant)"
+  content "$work/frozen" >before
+  thaws $first
   ended_with $first
   [ $code -ne 0 ] || fail "the first, thawed, says that it is done: $(cat first)"
-  content "$work/frozen" | grep -v -e run.jsonl -e status.json >after
+  content "$work/frozen" >after
   diff before after || fail "the first, thawed, changed the store"
   check_complete "$work/frozen" "the program, frozen and thawed ($(grep '^decant: ' first))"
 }
@@ -135,12 +139,12 @@ scenario_without_locks() {
   local store=$work/served/frozen
   write_on n1 "$work/mounted/frozen" 1 first
   until_true 30 reported first 20
-  signal_on n1 STOP
+  freezes
   local first=$job
   write_on n2 "$work/mounted/frozen" 1 second
   ended_with $job; [ $code -eq 0 ] || fail "without locks: the second: $(cat second.said)"
   content "$store" >before
-  signal_on n1 CONT
+  thaws "$first"
   ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
   content "$store" >after
   diff before after || fail "without locks: the first, thawed, changed the store"

@@ -33,7 +33,7 @@ void Write(const std::string& path, const Schema& schema, uint64_t part, uint64_
   StoreWriter writer(path, schema, {}, {.lease_seconds = lease_seconds});
   for (const uint64_t span : writer.MissingSpans()) {
     if (span % parts != part) continue;
-    writer.Commit({WriteSpan(schema, path, span)});
+    writer.Commit({WriteSpan(schema, SpanFolders{.staging = writer.staging_path(), .scratch = ""}, span)});
     fmt::print("committed {}\n", span);
     std::fflush(stdout);
   }

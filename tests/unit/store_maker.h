@@ -68,14 +68,19 @@ inline LabelBatch StoredLabelsOfChunk(const Schema& schema, uint32_t epoch, uint
   return labels;
 }
 
-inline SpanFile WriteSpan(const Schema& schema, const std::string& path, uint64_t index,
+inline SpanFile WriteSpan(const Schema& schema, const SpanFolders& folders, uint64_t index,
                           const std::string& attempt = "a") {
   const Span span = schema.layout.SpanAt(index);
-  SpanWriter writer(schema, path, span, attempt);
+  SpanWriter writer(schema, folders, span, attempt);
   for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
     writer.AddChunk(LabelsOfChunk(schema, span.epoch, chunk));
   }
   return writer.Finish();
+}
+
+inline SpanFile WriteSpan(const Schema& schema, const std::string& path, uint64_t index,
+                          const std::string& attempt = "a") {
+  return WriteSpan(schema, FoldersOf(path), index, attempt);
 }
 
 // Makes a store with these spans, committed one by one in this order. Sealed when it is complete.
