@@ -1,5 +1,5 @@
 # The front door. The CMake presets are the build; these targets install what is missing, then call them.
-.PHONY: help deps program build demo test test-core test-asan format clean
+.PHONY: help deps test-deps program build demo test test-core test-asan format clean
 
 help:
 	@echo "make demo   install what is missing, build, and run the whole pipe on handwritten digits (about 3 minutes)"
@@ -12,6 +12,9 @@ CONFIGURE = cmake -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF) --preset
 deps:
 	@tools/install_packages
 
+test-deps:
+	@tools/install_packages --cluster
+
 program: deps
 	@$(CONFIGURE) release --log-level=WARNING
 	@cmake --build --preset release --target decant
@@ -23,7 +26,7 @@ build: deps
 demo: program
 	@build/release/cli/decant demo --out build/demo
 
-test: build
+test: test-deps build
 	@ctest --preset release -L unit -j 2
 	@ctest --preset release -LE unit
 	@$(MAKE) --no-print-directory test-core test-asan

@@ -1,16 +1,31 @@
 # Tests on real MPI, hosts of their own, Slurm, GlusterFS and failing file systems. Each brings up what it needs, as root, and is
-# skipped with a line that says why where it cannot.
+# skipped with a line that says why where it cannot. They mostly wait, so several run at once (ctest -j).
 add_executable(store_ledger ${PROJECT_SOURCE_DIR}/tests/tools/store_ledger.cc)
 target_link_libraries(store_ledger PRIVATE decant::store decant_flags)
 
+set(cluster ${PROJECT_SOURCE_DIR}/tests/cluster)
+
 function(decant_cluster_test name label timeout)
   add_test(NAME ${name} COMMAND ${ARGN})
-  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+    ENVIRONMENT DECANT_JOB_FOLDER=${PROJECT_BINARY_DIR}/tests/cluster_jobs)
 endfunction()
 
-set(cluster ${PROJECT_SOURCE_DIR}/tests/cluster)
-set(program --decant $<TARGET_FILE:decant> --ledger $<TARGET_FILE:store_ledger>)
+# decant_scenarios(<script> <label> <scenario>...): a test for each scenario of a script.
+function(decant_scenarios script label)
+  foreach(scenario IN LISTS ARGN)
+    decant_cluster_test(${script}.${scenario} ${label} 400 ${cluster}/${script}.sh
+      $<TARGET_FILE:decant> ${PROJECT_SOURCE_DIR} $<TARGET_FILE:store_ledger> $<TARGET_FILE:make_store> ${scenario})
+  endforeach()
+endfunction()
+
 if(DECANT_TORCH AND DECANT_MPI)
-  decant_cluster_test(campaign crash 300 ${cluster}/campaign --kills 20 --ranks 3 ${program})
-  decant_cluster_test(campaign_on_hosts crash 300 ${cluster}/campaign --kills 6 --ranks 3 --hosts 3 ${program})
+  set(programs --decant $<TARGET_FILE:decant> --ledger $<TARGET_FILE:store_ledger>)
+  decant_cluster_test(campaign crash 400 ${cluster}/campaign --kills 20 --ranks 3 ${programs})
+  decant_cluster_test(campaign_on_hosts crash 400 ${cluster}/campaign --kills 6 --ranks 3 --hosts 3 ${programs})
+  decant_scenarios(slurm_jobs slurm
+    srun mpirun usr1 scancel requeue node_down host_dies first_host_dies controller_dies array)
+  decant_scenarios(file_system_faults crash full_disk full_scratch full_disk_at_commit fsync_fails power_cut brick_lost)
+  decant_scenarios(links mpi cut_for_5_seconds cut_for_good cut_with_recovery rank_counts)
+  decant_scenarios(two_coordinators crash refused killed frozen frozen_program without_locks)
 endif()

@@ -194,5 +194,5 @@ scenario_brick_lost() {
 }
 
 shift 4
-make_job 40
+make_job 60
 for scenario in "$@"; do scenario_"$scenario"; done

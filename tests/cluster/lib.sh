@@ -4,9 +4,11 @@ ledger=$3 make_store=${4:-}
 . "$source/tests/cluster/hosts.sh"
 . "$source/tests/cluster/slurm.sh"
 . "$source/tests/cluster/gluster.sh"
+fail() { echo "FAILED (SEED=$SEED): $*" >&2; exit 1; }
 clean_up() { hosts_down; rm -rf "$work"; }
 trap clean_up EXIT
 
+RANDOM=${SEED:=$$}
 ok() { echo "ok: $*"; }
 
 # field NAME: a number or text of what store_ledger says of a store.
@@ -24,12 +26,23 @@ until_true() {
 }
 has_committed() { [ "$(num_committed "$1")" -ge "$2" ]; }
 
-# The digest that every store of the job must have. Some seconds of work of three ranks.
+# make_job EPOCHS: teacher and job, of 4 spans an epoch, and the digest that every store of it must have, $expected. Made once for all
+# tests of a build, where DECANT_JOB_FOLDER says that they share it.
 make_job() {
-  make_teacher
-  sed -i "s/^epochs = .*/epochs = ${1:-100}/" labels.toml
-  "$decant" produce labels.toml --labels.store=whole.decant >/dev/null 2>&1 || fail "an undisturbed run"
-  expected=$(field digest whole.decant)
+  local folder
+  folder=${DECANT_JOB_FOLDER:-$work}/job-$1-$(stat --format=%Y-%s "$decant")
+  sed -i "s/^epochs = .*/epochs = $1/" labels.toml
+  if [ ! -e "$folder" ]; then
+    make_teacher
+    "$decant" produce labels.toml --labels.store=whole.decant >/dev/null 2>&1 || fail "an undisturbed run"
+    mkdir -p made "$(dirname "$folder")"
+    field digest whole.decant >made/expected
+    cp teacher.safetensors made
+    rm -rf whole.decant
+    mv --no-target-directory made "$folder" 2>/dev/null || [ -e "$folder" ] || fail "cannot keep the job in $folder"
+  fi
+  cp "$folder/teacher.safetensors" .
+  expected=$(cat "$folder/expected")
   [ ${#expected} -eq 64 ] || fail "no digest: '$expected'"
 }
 

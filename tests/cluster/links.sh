@@ -107,6 +107,6 @@ scenario_rank_counts() {
 shift 4
 hosts_up 3
 for scenario in "$@"; do
-  case $scenario in rank_counts) make_job 20 ;; *) make_job 80 ;; esac
+  case $scenario in rank_counts) make_job 20 ;; *) make_job 60 ;; esac
   scenario_"$scenario"
 done

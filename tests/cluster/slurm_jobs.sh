@@ -118,12 +118,10 @@ scenario_array() {
   completes array.decant 180 "an array of 4, merged"
 }
 
-slurm_up_with_job() {
-  make_job
-  hosts_up 3
-  slurm_up
-}
-
 shift 4
-slurm_up_with_job
-for scenario in "$@"; do scenario_"$scenario"; done
+hosts_up 3
+slurm_up
+for scenario in "$@"; do
+  case $scenario in controller_dies) make_job 150 ;; *) make_job 60 ;; esac
+  scenario_"$scenario"
+done

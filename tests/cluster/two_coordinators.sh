@@ -154,6 +154,6 @@ scenario_without_locks() {
 }
 
 shift 4
-make_job 80
+make_job 60
 hosts_up 2
 for scenario in "$@"; do scenario_"$scenario"; done
