@@ -11,7 +11,7 @@ write_on() { rm -f "$4"; "$cluster/on" "$1" "exec $make_store write $2 $epochs $
 reported() { [ -e "$1" ] && [ "$(grep -c '^committed' "$1")" -ge "$2" ]; }
 writer_on() { on "$1" "pgrep --exact --full '$make_store write .*'"; }
 signal_on() { on "$1" "kill -$2 $(writer_on "$1")"; }
-ended_with() { code=0; wait "$1" || code=$?; }
+ended_with() { code=0; wait "$1" 2>/dev/null || code=$?; }
 # All but how the first's own lease ended.
 content() { (cd "$1" && find . -type f ! -path './lease/*' ! -name run.jsonl ! -name status.json -printf '%p %s\n' | sort) && "$ledger" "$1"; }
 # The programs between `on` and the writer stop with it, and wake it when they are woken.
@@ -24,8 +24,8 @@ has_all_of() {  # STORE LOG...: what writers called committed is in the store, a
 }
 
 scenario_refused() {
-  local host pid
-  write_on n1 "$work/refused" 30 first
+  local host pid first epochs=30  # busy until the end
+  write_on n1 "$work/refused" 30 first; first=$job
   until_true 30 reported first 10
   pid=$(writer_on n1)
   for host in n2 n1; do
@@ -36,6 +36,7 @@ scenario_refused() {
     ok "on $host: $(cat second.said)"
   done
   signal_on n1 KILL
+  ended_with $first
   # The program itself.
   on n1 "exec $decant produce $work/labels.toml --labels.store=$work/program" >/dev/null 2>&1 &
   until_true 30 has_committed "$work/program" 10
@@ -51,7 +52,7 @@ scenario_killed() {
     write_on n1 "$work/killed-$host" 3 first
     until_true 30 reported first 20
     signal_on n1 KILL
-    ended_with $job 2>/dev/null
+    ended_with $job
     started=$(now)
     write_on $host "$work/killed-$host" 3 second
     until_true 30 reported second 1
@@ -121,36 +122,41 @@ scenario_frozen_program() {
 
 # sshfs: what one mount locks, another one does not see.
 scenario_without_locks() {
-  local server=/usr/lib/openssh/sftp-server host
+  local server=/usr/lib/openssh/sftp-server host first
   command -v sshfs >/dev/null && [ -x $server ] || skip "there is no sshfs (packages sshfs, openssh-sftp-server)"
   mkdir -p "$work/served" "$work/mounted"
   printf '#!/bin/bash\nexec %s\n' $server >no_ssh
   chmod +x no_ssh
   for host in n1 n2; do on $host "sshfs -o ssh_command=$work/no_ssh served:$work/served $work/mounted" || skip "no sshfs here"; done
-  write_on n1 "$work/mounted/refused" 30 first
+  epochs=30 write_on n1 "$work/mounted/refused" 30 first
+  first=$job
   until_true 30 reported first 10
-  write_on n2 "$work/mounted/refused" 30 second
+  epochs=30 write_on n2 "$work/mounted/refused" 30 second
   ended_with $job
   grep -q "on n1" second.said || fail "without locks a second writer is let in: $code $(cat second.said)"
   ok "without locks: $(cat second.said)"
   signal_on n1 KILL
+  ended_with "$first"
+  local round store undisturbed
   "$make_store" write undisturbed $epochs $samples >/dev/null
   undisturbed=$(field digest undisturbed)
-  local store=$work/served/frozen
-  write_on n1 "$work/mounted/frozen" 1 first
-  until_true 30 reported first 20
-  freezes
-  local first=$job
-  write_on n2 "$work/mounted/frozen" 1 second
-  ended_with $job; [ $code -eq 0 ] || fail "without locks: the second: $(cat second.said)"
-  content "$store" >before
-  thaws "$first"
-  ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
-  content "$store" >after
-  diff before after || fail "without locks: the first, thawed, changed the store"
-  has_all_of "$store" first second
-  [ "$(field digest "$store")" = "$undisturbed" ] || fail "without locks: another digest"
-  ok "without locks: frozen and thawed, and nothing changed"
+  for round in 1 2 3 4 5; do
+    store=$work/served/frozen$round  # a mount remembers for a while what was removed through another one
+    write_on n1 "$work/mounted/frozen$round" 1 first; first=$job
+    until_true 30 reported first $((RANDOM % 20 + 1))
+    sleep 0.0$((RANDOM % 10))
+    freezes
+    write_on n2 "$work/mounted/frozen$round" 1 second
+    ended_with $job; [ $code -eq 0 ] || fail "without locks: the second: $(cat second.said)"
+    content "$store" >before
+    thaws "$first"
+    ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
+    content "$store" >after
+    diff before after || fail "without locks: the first, thawed, changed the store"
+    has_all_of "$store" first second
+    [ "$(field digest "$store")" = "$undisturbed" ] || fail "without locks: another digest"
+  done
+  ok "without locks: 5 of 5 frozen and thawed, and nothing changed"
 }
 
 shift 4
