@@ -21,7 +21,7 @@ until_true() {
   shift
   until "$@"; do
     [ $SECONDS -lt $limit ] || fail "waited in vain for: $* $(declare -F on_failure >/dev/null && on_failure)"
-    sleep 0.1
+    sleep 0.05
   done
 }
 has_committed() { [ "$(num_committed "$1")" -ge "$2" ]; }

@@ -6,7 +6,7 @@
 rounds=${DECANT_ROUNDS:-20}
 
 # write_on HOST STORE LEASE_SECONDS LOG: a writer of labels without a teacher, as process $job; what it committed is in LOG.
-epochs=2 samples=6000
+epochs=3 samples=6000
 write_on() { rm -f "$4"; "$cluster/on" "$1" "exec $make_store write $2 $epochs $samples 0 1 $3" >"$4" 2>"$4.said" & job=$!; }
 reported() { [ -e "$1" ] && [ "$(grep -c '^committed' "$1")" -ge "$2" ]; }
 writer_on() { on "$1" "pgrep --exact --full '$make_store write .*'"; }
@@ -70,7 +70,7 @@ scenario_killed() {
 one_freeze() {
   local store=$1 first second started seconds
   write_on n1 "$store" 1 first; first=$job
-  until_true 30 reported first $((RANDOM % 60 + 1))
+  until_true 30 reported first $((RANDOM % 40 + 1))
   sleep 0.0$((RANDOM % 10))
   freezes
   started=$(now)
