@@ -4,6 +4,7 @@
 #   two_coordinators.sh DECANT SOURCE STORE_LEDGER MAKE_STORE SCENARIO...
 . "$(dirname "$0")/lib.sh"
 rounds=${DECANT_ROUNDS:-20}
+lease=3  # seconds
 
 # write_on HOST STORE LEASE_SECONDS LOG: a writer of labels without a teacher, as process $job; what it committed is in LOG.
 epochs=3 samples=6000
@@ -49,16 +50,16 @@ scenario_refused() {
 scenario_killed() {
   local host started seconds
   for host in n1 n2; do
-    write_on n1 "$work/killed-$host" 3 first
+    write_on n1 "$work/killed-$host" $lease first
     until_true 30 reported first 20
     signal_on n1 KILL
     ended_with $job
     started=$(now)
-    write_on $host "$work/killed-$host" 3 second
+    write_on $host "$work/killed-$host" $lease second
     until_true 30 reported second 1
     seconds=$(($(now) - started))
-    [ $host = n2 ] || [ $seconds -lt 1500 ] || fail "the next writer on the same host began after $seconds ms"
-    [ $host = n1 ] || [ $seconds -lt 5000 ] || fail "the next writer on another host began after $seconds ms"
+    [ $host = n2 ] || [ $seconds -lt $((500 * lease)) ] || fail "the next writer on the same host began after $seconds ms"
+    [ $host = n1 ] || [ $seconds -lt $((1000 * lease + 5000)) ] || fail "the next writer on another host began after $seconds ms"
     ended_with $job
     [ $code -eq 0 ] || fail "the next writer: $(cat second.said)"
     has_all_of "$work/killed-$host" first second
@@ -69,15 +70,15 @@ scenario_killed() {
 # one_freeze STORE: the first freezes at a random moment, the second takes over, the first thaws while the second works or after that.
 one_freeze() {
   local store=$1 first second started seconds
-  write_on n1 "$store" 1 first; first=$job
+  write_on n1 "$store" $lease first; first=$job
   until_true 30 reported first $((RANDOM % 40 + 1))
   sleep 0.0$((RANDOM % 10))
   freezes
   started=$(now)
-  write_on n2 "$store" 1 second; second=$job
+  write_on n2 "$store" $lease second; second=$job
   until_true 30 reported second $((RANDOM % 3 + 1))
   seconds=$(($(now) - started))
-  [ $seconds -lt 3000 ] || fail "the second took over after $seconds ms; the lease is 1 s"
+  [ $seconds -lt $((1000 * lease + 5000)) ] || fail "the second took over after $seconds ms; the lease is $lease s"
   if [ $((RANDOM % 2)) -eq 0 ]; then
     thaws "$first"
     ended_with "$first"; [ $code -ne 0 ] || fail "the first, thawed, says that it is done"
@@ -107,10 +108,10 @@ scenario_frozen() {
 # The program itself, ranks and all; the second waits for the lease of the first.
 scenario_frozen_program() {
   local first
-  "$cluster/on" n1 "exec $decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >first 2>&1 & first=$!
+  "$cluster/on" n1 "exec $decant produce $work/labels.toml --labels.store=$work/frozen --lease $((2 * lease))" >first 2>&1 & first=$!
   until_true 30 has_committed "$work/frozen" 20
   on n1 "kill -STOP \$(pgrep --exact decant)"
-  on n2 "$decant produce $work/labels.toml --labels.store=$work/frozen --lease 2" >second 2>&1 || fail "the second: $(cat second)"
+  on n2 "$decant produce $work/labels.toml --labels.store=$work/frozen --lease $((2 * lease))" >second 2>&1 || fail "the second: $(cat second)"
   content "$work/frozen" >before
   thaws $first
   ended_with $first
@@ -119,6 +120,26 @@ scenario_frozen_program() {
   diff before after || fail "the first, thawed, changed the store"
   check_complete "$work/frozen" "the program, frozen and thawed ($(grep '^decant: ' first))"
 }
+
+# Rank 0 of two freezes: rank 1 hears nothing any more and ends, the next job takes over, and rank 0, thawed, finds itself replaced.
+scenario_frozen_rank_0() {
+  local job store=$work/job.decant command
+  command="$decant produce $work/labels.toml --labels.store=$store --lease $((2 * lease))"
+  "$cluster/on" n0 "exec timeout 120 $(mpirun_on_hosts 1 -n 2 --enable-recovery "$command")" >first 2>&1 & job=$!
+  until_true 30 has_committed "$store" 20
+  on n1 "kill -STOP \$(pgrep --exact decant)"
+  until_true 30 no_rank_on n2
+  on n2 "$command" >second 2>&1 || fail "the next job: $(cat second)"
+  content "$store" >before
+  on n1 "kill -CONT \$(pgrep --exact decant)"
+  until_true 30 no_rank_on n1
+  content "$store" >after
+  diff before after || fail "rank 0, thawed, changed the store"
+  check_complete "$store" "rank 0 of a job frozen and thawed ($(grep '^decant: ' first | tr '\n' ' '))"
+  until_true 30 is_gone $job
+}
+no_rank_on() { ! on "$1" "pgrep --exact decant >/dev/null"; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # sshfs: what one mount locks, another one does not see.
 scenario_without_locks() {
@@ -142,11 +163,11 @@ scenario_without_locks() {
   undisturbed=$(field digest undisturbed)
   for round in 1 2 3 4 5; do
     store=$work/served/frozen$round  # a mount remembers for a while what was removed through another one
-    write_on n1 "$work/mounted/frozen$round" 1 first; first=$job
+    write_on n1 "$work/mounted/frozen$round" $lease first; first=$job
     until_true 30 reported first $((RANDOM % 20 + 1))
     sleep 0.0$((RANDOM % 10))
     freezes
-    write_on n2 "$work/mounted/frozen$round" 1 second
+    write_on n2 "$work/mounted/frozen$round" $lease second
     ended_with $job; [ $code -eq 0 ] || fail "without locks: the second: $(cat second.said)"
     content "$store" >before
     thaws "$first"
