@@ -8,7 +8,7 @@ if [ ! "${own_mounts:-}" ]; then
 fi
 . "$(dirname "$0")/lib.sh"
 
-clean_up() { hosts_down; umount "$work/disk" "$work/scratch" 2>/dev/null; rm -rf "$work"; }
+clean_up() { hosts_down; umount "$work/disk" "$work/scratch" 2>/dev/null || true; rm -rf "$work"; }
 
 produce() { "$decant" produce labels.toml --labels.store="$1" "${@:2}"; }
 # The same in the background, as process $job.
