@@ -49,9 +49,14 @@ nlohmann::json Provenance(const Job& job, const std::string& probe) {
           {"job", job.ToJson()}};
 }
 
-std::unique_ptr<Communicator> MakeCommunicator() {
+// Ranks start at different times, on many hosts that load the libraries from one file system: how long they wait for
+// MPI, and then for each other's first word.
+constexpr double kMpiStartLeases = 10;
+constexpr double kStartLeases = 4;
+
+std::unique_ptr<Communicator> MakeCommunicator([[maybe_unused]] double lease_seconds) {
 #ifdef DECANT_MPI
-  if (LaunchedByMpi()) return MakeMpiCommunicator();
+  if (LaunchedByMpi()) return MakeMpiCommunicator(std::chrono::duration<double>(kMpiStartLeases * lease_seconds));
 #endif
   return std::move(MakeThreadCommunicators(1).front());
 }
@@ -136,9 +141,6 @@ std::optional<std::chrono::steady_clock::time_point> Deadline(const Options& opt
   if (!left) return std::nullopt;
   return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(*left);
 }
-
-// Ranks start at different times, on many hosts that load the libraries from one file system.
-constexpr double kStartLeases = 4;
 
 // One rank of a labelling run, from the job file to the end.
 class ProduceRank {
@@ -280,7 +282,7 @@ class ProduceRank {
 
 int Produce(const Options& options, const std::vector<std::string>& overrides) {
   InstallStopSignals();
-  const std::unique_ptr<Communicator> communicator = MakeCommunicator();
+  const std::unique_ptr<Communicator> communicator = MakeCommunicator(options.lease_seconds);
   const auto hint = HintOfLaunch(AllowedCores());
   if (hint && hint->fatal) decant::Fail(ErrorCode::kUnavailable, "{}", hint->text);
   if (hint && communicator->rank() == 0) fmt::print(stderr, "{}\n", hint->text);

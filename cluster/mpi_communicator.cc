@@ -159,13 +159,20 @@ class MpiThread {
 
 class MpiCommunicator : public Communicator {
  public:
-  MpiCommunicator() : thread_([shared = shared_] { MpiThread(shared).Run(); }) {
+  explicit MpiCommunicator(std::chrono::duration<double> start_limit)
+      : thread_([shared = shared_] { MpiThread(shared).Run(); }) {
     std::unique_lock lock(shared_->mutex);
-    shared_->from_mpi.wait(lock, [&] { return shared_->initialised || shared_->ended; });
+    shared_->from_mpi.wait_for(lock, start_limit, [&] { return shared_->initialised || shared_->ended; });
     if (shared_->initialised) return;
     lock.unlock();
-    thread_.join();
-    throw Error(*shared_->error);
+    if (shared_->ended) {
+      thread_.join();
+      throw Error(*shared_->error);
+    }
+    thread_.detach();
+    Fail(ErrorCode::kCancelled,
+         "MPI did not come up within {:.0f} s: another rank died at its start, or cannot be reached; run again",
+         start_limit.count());
   }
   ~MpiCommunicator() override {
     std::unique_lock lock(shared_->mutex);
@@ -225,8 +232,8 @@ bool LaunchedByMpi() {
   return false;
 }
 
-std::unique_ptr<Communicator> MakeMpiCommunicator() {
-  return std::make_unique<MpiCommunicator>();
+std::unique_ptr<Communicator> MakeMpiCommunicator(std::chrono::duration<double> start_limit) {
+  return std::make_unique<MpiCommunicator>(start_limit);
 }
 
 std::string MpiVersion() {

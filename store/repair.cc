@@ -198,7 +198,7 @@ RepairReport RepairStore(const std::string& path, unsigned num_threads) {
   SoundParts parts;
   {
     const WriterLease lease(path, WriterOptions().lease_seconds);
-    const std::vector<std::string> files = ListFiles(path);
+    const std::vector<std::string> files = ListFiles(path).files;
     const VerifyReport found = VerifyStore(path, num_threads);
     report.damages = found.damages;
     report.dropped = found.bad_spans;

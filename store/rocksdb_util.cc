@@ -25,6 +25,14 @@ class SilentLogger : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+thread_local bool keeps_files = false;
+
+// "000012.sst"
+bool IsDatabaseFile(const std::string& name) {
+  const std::string_view file = std::string_view(name).substr(name.rfind('/') + 1);
+  return file.ends_with(".sst") && file.find_first_not_of("0123456789") == file.size() - 4;
+}
+
 // RocksDB reopens each ingested file to fsync it, 1.3 ms a file, and goes on where a file system does not support that.
 // Span files are durable before they are ingested; those of a sealed store, linked into another one, cannot even be
 // opened for writing.
@@ -35,6 +43,11 @@ class StoreFileSystem : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions&,
                                        std::unique_ptr<rocksdb::FSWritableFile>*, rocksdb::IODebugContext*) override {
     return rocksdb::IOStatus::NotSupported(name);
+  }
+  rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    if (keeps_files && IsDatabaseFile(name)) return rocksdb::IOStatus::OK();
+    return target()->DeleteFile(name, options, debug);
   }
   // Some shared file systems have no locks. The writer's lease does without.
   rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& options, rocksdb::FileLock** lock,
@@ -78,13 +91,25 @@ int MaxOpenFiles() {
 
 }  // namespace
 
+bool IsLocked(const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  return text.find("While lock file") != std::string::npos || text.find("lock hold by current") != std::string::npos;
+}
+
+KeepFiles::KeepFiles() {
+  keeps_files = true;
+}
+KeepFiles::~KeepFiles() {
+  keeps_files = false;
+}
+
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path) {
   if (status.ok()) return;
   const std::string text = status.ToString();
   if (status.IsNoSpace() || text.find("No space left") != std::string::npos) {
     Fail(ErrorCode::kExhausted, "cannot {} {}: no space left on the device; make room and run again", action, path);
   }
-  if (text.find("While lock file") != std::string::npos || text.find("lock hold by current") != std::string::npos) {
+  if (IsLocked(status)) {
     Fail(ErrorCode::kUnavailable, "cannot {} {}: another process is writing to this store", action, path);
   }
   if (text.find("Permission denied") != std::string::npos || text.find("Read-only file system") != std::string::npos) {

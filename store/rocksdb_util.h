@@ -23,6 +23,19 @@ inline constexpr char kProvenanceKey[] = "provenance";
 // Throws the Error for a RocksDB status that is not OK: the one place where RocksDB's errors become ours.
 void CheckStatus(const rocksdb::Status& status, std::string_view action, std::string_view path);
 
+// Whether a database was not opened because another process has locked it.
+bool IsLocked(const rocksdb::Status& status);
+
+// While it lives, RocksDB removes no SST from a database on this thread. After an ingestion that failed it would: even
+// where what failed is the fsync after its list of files was written, so that the list names a file that is not there.
+class KeepFiles {
+ public:
+  KeepFiles();
+  ~KeepFiles();
+  KeepFiles(const KeepFiles&) = delete;
+  KeepFiles& operator=(const KeepFiles&) = delete;
+};
+
 // The options of every database and file of a store.
 inline constexpr size_t kDefaultCacheBytes = size_t{8} << 20;
 rocksdb::Options StoreOptions(size_t cache_bytes = kDefaultCacheBytes);

@@ -1,14 +1,14 @@
 #include "span_files.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <set>
-#include <utility>
 
 #include <rocksdb/metadata.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table_properties.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "decant/base/error.h"
@@ -21,14 +21,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::set<std::pair<dev_t, ino_t>> StagedFiles(const std::string& path) {
-  std::set<std::pair<dev_t, ino_t>> staged;
+std::set<uint64_t> StagedSpans(const std::string& path) {
+  std::set<uint64_t> spans;
   std::error_code error;
-  for (const auto& entry : fs::recursive_directory_iterator(StagingPath(path), error)) {
-    struct stat status {};
-    if (::stat(entry.path().c_str(), &status) == 0) staged.emplace(status.st_dev, status.st_ino);
+  for (fs::recursive_directory_iterator entry(StagingPath(path), error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (const auto span = SpanOfName(entry->path().filename().string())) spans.insert(*span);
   }
-  return staged;
+  return spans;
 }
 
 void OpenFile(rocksdb::SstFileReader* reader, const std::string& file) {
@@ -54,6 +54,15 @@ std::string SpanFileName(uint64_t span, const std::string& attempt) {
   return fmt::format("span-{:06}-{}.sst", span, attempt);
 }
 
+std::optional<uint64_t> SpanOfName(std::string_view name) {
+  constexpr std::string_view kPrefix = "span-";
+  uint64_t span = 0;
+  if (!name.starts_with(kPrefix) || !name.ends_with(".sst")) return std::nullopt;
+  const auto [end, error] = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), span);
+  if (error != std::errc() || *end != '-') return std::nullopt;
+  return span;
+}
+
 std::map<uint64_t, LiveSpanFile> LiveSpanFiles(const Database& database, const Layout& layout) {
   std::vector<rocksdb::LiveFileMetaData> files;
   database.db->GetLiveFilesMetaData(&files);
@@ -69,20 +78,17 @@ std::map<uint64_t, LiveSpanFile> LiveSpanFiles(const Database& database, const L
   return spans;
 }
 
-std::vector<std::string> ListFiles(const std::string& path) {
-  std::vector<fs::path> found;
+FolderContent ListFiles(const std::string& path) {
+  FolderContent content;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(DatabasePath(path), error)) {
-    if (entry.path().extension() == ".sst") found.push_back(entry.path());
+    std::error_code gone;
+    if (entry.path().extension() != ".sst" || entry.file_size(gone) == 0 || gone) continue;
+    content.files.push_back(entry.path());
   }
-  const auto staged = StagedFiles(path);  // after the database's folder: a commit links there first
-  std::set<std::string> files;
-  for (const fs::path& file : found) {
-    struct stat status {};
-    if (::stat(file.c_str(), &status) != 0 || status.st_size == 0) continue;
-    if (!staged.contains({status.st_dev, status.st_ino})) files.insert(file);
-  }
-  return {files.begin(), files.end()};
+  std::ranges::sort(content.files);
+  content.staged_spans = StagedSpans(path);  // after the database's folder: a commit links there first
+  return content;
 }
 
 std::vector<std::string> UnknownFiles(const std::vector<std::string>& files, const Database& database) {

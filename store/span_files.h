@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +19,8 @@ namespace decant {
 
 // "span-000012-<attempt>.sst"; while it is being written, with this suffix.
 std::string SpanFileName(uint64_t span, const std::string& attempt);
+// The span that a finished file is of, by its name; nullopt for other names.
+std::optional<uint64_t> SpanOfName(std::string_view name);
 inline constexpr char kPartialSuffix[] = ".partial";
 
 // The database's file of each span, by Span::index, as its list of files has them: the files are not opened.
@@ -26,9 +30,12 @@ struct LiveSpanFile {
 };
 std::map<uint64_t, LiveSpanFile> LiveSpanFiles(const Database& database, const Layout& layout);
 
-// The SSTs in the database's folder that may be lost work: those of an unfinished commit are in the staging folder too
-// and are left out, so are empty ones. List before the database is opened, so that a commit meanwhile is not mistaken.
-std::vector<std::string> ListFiles(const std::string& path);
+// What lies in a store's folders. Read before the database is opened, so that a commit meanwhile is not mistaken.
+struct FolderContent {
+  std::vector<std::string> files;   // SSTs in the database's folder, but for empty ones
+  std::set<uint64_t> staged_spans;  // whose finished files wait to be committed; an unfinished commit has left both
+};
+FolderContent ListFiles(const std::string& path);
 // Those of `files` that an open database does not know.
 std::vector<std::string> UnknownFiles(const std::vector<std::string>& files, const Database& database);
 

@@ -1,6 +1,5 @@
 #include "staging.h"
 
-#include <charconv>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -20,16 +19,11 @@ namespace fs = std::filesystem;
 
 // The finished span files in a folder, names by span.
 std::multimap<uint64_t, std::string> ListFinished(const std::string& folder) {
-  constexpr std::string_view kPrefix = "span-";
   std::multimap<uint64_t, std::string> spans;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename();
-    uint64_t span = 0;
-    if (!name.starts_with(kPrefix) || !name.ends_with(".sst")) continue;
-    const char* const begin = name.data() + kPrefix.size();
-    const auto [number_end, number_error] = std::from_chars(begin, name.data() + name.size(), span);
-    if (number_error == std::errc() && *number_end == '-') spans.emplace(span, name);
+    if (const auto span = SpanOfName(name)) spans.emplace(*span, name);
   }
   return spans;
 }

@@ -57,11 +57,11 @@ void RefuseForeignDirectory(const std::string& path) {
 void RefuseToLoseSpans(const std::string& path) {
   if (ReadSeal(path)) StoreReader checked(path);
   if (std::error_code error; !std::filesystem::exists(DatabasePath(path) + "/CURRENT", error)) return;
-  const std::vector<std::string> files = ListFiles(path);
-  if (files.empty()) return;
+  const FolderContent content = ListFiles(path);
+  if (content.files.empty()) return;
   Database database;
   OpenForReading(path, /*tolerant=*/true, &database);
-  const std::vector<std::string> unknown = UnknownFiles(files, database);
+  const std::vector<std::string> unknown = UnknownFiles(content.files, database);
   if (unknown.empty()) return;
   const std::optional<Schema> schema = ReadSchema(database, path);
   if (!schema) return;
@@ -73,16 +73,15 @@ void RefuseToLoseSpans(const std::string& path) {
     } catch (const Error&) {
       continue;  // nothing to lose
     }
-    if (ledger[*span]) continue;
+    if (ledger[*span] || content.staged_spans.contains(*span)) continue;
     Fail(ErrorCode::kDataLoss,
          "{} holds span {}, but the database does not know the file; `decant repair` takes it back", file, *span);
   }
 }
 
 // Goes on in a generation of the database where nobody else may write.
-void PrepareDatabase(const std::string& path, const WriterLease& lease) {
-  if (CurrentGeneration(path) < lease.generation()) BeginGeneration(path, lease.number(), DatabasePath(path));
-  RemoveOldGenerations(path);
+void LeaveGeneration(const std::string& path, const WriterLease& lease) {
+  BeginGeneration(path, lease.number(), DatabasePath(path));
 }
 
 // The database's files but for the lock: nobody writes to them again.
@@ -169,7 +168,17 @@ void StoreWriter::Impl::Open(const Calibrator& calibrate) {
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::Open(options, DatabasePath(path), StoreFamilies(), &database.handles, &db), "open", path);
+  const auto open = [&] {
+    return rocksdb::DB::Open(options, DatabasePath(path), StoreFamilies(), &database.handles, &db);
+  };
+  rocksdb::Status status = open();
+  // A shared file system may keep the lock of a writer that is gone for a while.
+  if (IsLocked(status) && CurrentGeneration(path) != lease.number()) {
+    LeaveGeneration(path, lease);
+    RemoveOldGenerations(path);
+    status = open();
+  }
+  CheckStatus(status, "open", path);
   database.Adopt(db);
 
   if (const std::optional<Schema> stored = ReadSchema(database, path)) {
@@ -218,7 +227,8 @@ StoreWriter::StoreWriter(const std::string& path, const Schema& requested, const
   RefuseForeignDirectory(path);
   impl_ = std::make_unique<Impl>(path, requested, options);
   Impl& self = *impl_;
-  PrepareDatabase(path, self.lease);
+  if (CurrentGeneration(path) < self.lease.generation()) LeaveGeneration(path, self.lease);
+  RemoveOldGenerations(path);
   RefuseToLoseSpans(path);
   self.Open(calibrate);
   self.expired = ReadExpiredEpochs(self.database, self.schema.layout, path);
@@ -282,6 +292,7 @@ std::vector<uint64_t> StoreWriter::Commit(const std::vector<SpanFile>& files) {
     }
   }
   if (!batch.external_files.empty()) {
+    const KeepFiles keep;
     CheckStatus(self.database.db->IngestExternalFiles({batch}), "commit spans to", self.path);
   }
   for (const auto& [span, file] : added) {

@@ -103,6 +103,7 @@ class Verifier {
   Ledger ledger_;
   ExpiredEpochs expired_;
   std::vector<std::string> unknown_files_;
+  std::set<uint64_t> staged_spans_;
   std::set<uint64_t> bad_spans_;
   std::mutex mutex_;
   VerifyReport report_;
@@ -110,14 +111,16 @@ class Verifier {
 
 void Verifier::Open() {
   if (std::error_code error; !std::filesystem::exists(DatabasePath(path_), error)) RefuseNoStore(path_);
-  const std::vector<std::string> files = ListFiles(path_);
+  const FolderContent content = ListFiles(path_);
   try {
     OpenForReading(path_, /*tolerant=*/true, &database_);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kNotFound) throw;
-    Fail(error.code(), "{}; `decant repair` can take the spans of {} files from it", error.what(), files.size());
+    Fail(error.code(), "{}; `decant repair` can take the spans of {} files from it", error.what(),
+         content.files.size());
   }
-  unknown_files_ = UnknownFiles(files, database_);
+  unknown_files_ = UnknownFiles(content.files, database_);
+  staged_spans_ = content.staged_spans;
 }
 
 void Verifier::ReadMeta() {
@@ -220,20 +223,21 @@ void Verifier::CheckLedger() {
   }
 }
 
-// The files of expired epochs, of spans that are there already, and of `meta` are the rest of unfinished work, which
-// the next writer removes.
+// The files of expired epochs, of spans that are there already or wait in the staging folder, and of `meta` are the
+// rest of unfinished work, which the next writer removes. One that is not whole may be such a span's, half copied.
 void Verifier::CheckUnknownFiles() {
   for (const std::string& file : unknown_files_) {
     if (IsMetaFile(file)) continue;
     const std::string where = std::filesystem::path(file).filename();
     try {
       const uint64_t span = CheckSpanFile(*schema_, file).span;
-      if (ledger_[span]) continue;
+      if (ledger_[span] || staged_spans_.contains(span)) continue;
       AddDamage(where,
                 fmt::format("holds span {}, sound, but the database does not know the file; `decant repair` takes "
                             "it back",
                             span));
     } catch (const Error& error) {
+      if (!staged_spans_.empty()) continue;
       AddDamage(where, fmt::format("the database does not know the file: {}", error.what()));
     }
   }

@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   if (argc != 3) return 2;
   for (const JobCase& one : JobCases()) {
     if (one.name != argv[1]) continue;
-    std::unique_ptr<Communicator> communicator = MakeMpiCommunicator();
+    std::unique_ptr<Communicator> communicator = MakeMpiCommunicator(std::chrono::seconds(60));
     const int rank = communicator->rank();
     JobPlace place = {.communicator = *communicator, .folder = argv[2], .freeze = Freeze, .die = Die};
     int code = 0;

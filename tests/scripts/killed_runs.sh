@@ -8,6 +8,14 @@ mpi 2 "${job[@]}" --labels.store=whole.decant >/dev/null 2>&1
 expected=$(digest_of whole.decant)
 # While a run goes on, files are counted: one a span, and one of `meta`.
 files() { { find killed.decant/db -name '*.sst' 2>/dev/null || true; } | wc -l; }
+# Of a rank that dies before MPI is up, mpirun tells the others nothing when it is to go on without.
+code=0
+timeout 100 mpirun --enable-recovery --bind-to none --oversubscribe -n 1 bash -c 'kill -9 $$' : \
+  -n 1 "$decant" "${job[@]}" --labels.store=killed.decant --lease 1 >out 2>&1 || code=$?
+[ $code -ne 124 ] || fail "a rank died at its start, and the other one waits for ever"
+grep -q '^decant: MPI did not come up within 10 s' out || fail "a rank died at its start: $(cat out)"
+echo "ok: $(grep '^decant: MPI' out)"
+
 committed_labels() { "$decant" inspect killed.decant --json | sed -n 's/^  "labels": \([0-9]*\),.*/\1/p'; }
 
 before=0

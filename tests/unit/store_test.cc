@@ -1,10 +1,14 @@
 #include <filesystem>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "decant/base/file.h"
 #include "decant/store/store_reader.h"
 #include "decant/store/store_writer.h"
+#include "decant/store/verify.h"
 
 #include "unit/errors.h"
 #include "unit/store_maker.h"
@@ -65,6 +69,56 @@ TEST_F(StoreTest, CommitsSeveralSpansAtOnce) {
   EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{1, 2, 3, 4}));
   EXPECT_EQ(writer.num_committed(), 2u);
   EXPECT_THAT(StagedFiles(), testing::IsEmpty());
+}
+
+// As a killed writer leaves it, where the file system cannot link.
+TEST_F(StoreTest, AnUnfinishedCommitIsNotDamage) {
+  const std::string copy = directory_.File("copy");
+  {
+    StoreWriter writer(path_, schema_);
+    writer.Commit({WriteSpan(schema_, path_, 0)});
+    std::filesystem::copy_file(WriteSpan(schema_, path_, 3).path, copy);
+  }
+  for (const uint64_t divisor : {1, 2}) {
+    const std::string half_committed = path_ + "/db/000099.sst";
+    std::filesystem::copy_file(copy, half_committed);
+    std::filesystem::resize_file(half_committed, std::filesystem::file_size(copy) / divisor);
+    EXPECT_TRUE(VerifyStore(path_, 1).sound());
+    StoreWriter writer(path_, schema_);
+    EXPECT_EQ(writer.StagedSpans(), std::vector<uint64_t>{3});
+    EXPECT_FALSE(std::filesystem::exists(half_committed));
+  }
+  StoreWriter writer(path_, schema_);
+  EXPECT_EQ(writer.Adopt(), std::vector<uint64_t>{3});
+  EXPECT_EQ(writer.MissingSpans(), (std::vector<uint64_t>{1, 2, 4, 5}));
+}
+
+// As shared file systems keep it for a while after a writer's death.
+TEST_F(StoreTest, ALockWithoutALeaseIsLeftBehind) {
+  MakeStore(path_, schema_, {0});
+  int locked[2], done[2];
+  ASSERT_EQ(::pipe(locked) + ::pipe(done), 0);
+  const pid_t holder = ::fork();
+  if (holder == 0) {
+    flock lock{};
+    lock.l_type = F_WRLCK;
+    const int file = ::open((path_ + "/db/LOCK").c_str(), O_RDWR);
+    char byte = ::fcntl(file, F_SETLK, &lock) == 0 ? 'y' : 'n';
+    if (::write(locked[1], &byte, 1) == 1) ::close(done[1]);
+    ::_exit(::read(done[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  char byte = 0;
+  EXPECT_EQ(::read(locked[0], &byte, 1), 1);
+  EXPECT_EQ(byte, 'y');
+  {
+    StoreWriter writer(path_, schema_);
+    writer.Commit({WriteSpan(schema_, path_, 1)});
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/db")) << "of the lock";
+  EXPECT_EQ(StoreReader(path_).num_committed_spans(), 2u);
+  ::close(done[1]);
+  ASSERT_EQ(::waitpid(holder, nullptr, 0), holder);
+  for (const int end : {locked[0], locked[1], done[0]}) ::close(end);
 }
 
 TEST_F(StoreTest, CommitsAllSpansOrNone) {
