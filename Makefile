@@ -28,7 +28,7 @@ demo: program
 
 test: test-deps build
 	@ctest --preset release -L unit -j 2
-	@ctest --preset release -LE unit
+	@ctest --preset release -LE unit -j 4
 	@$(MAKE) --no-print-directory test-core test-asan
 
 # The store, the data and the stream, built without LibTorch and MPI.

@@ -8,7 +8,9 @@
 #include "decant/base/file.h"
 
 #include "dataset_files.h"
+#include "index_builder.h"
 #include "npy_file.h"
+#include "sample_index.h"
 
 namespace decant {
 namespace {
@@ -130,6 +132,15 @@ std::string PathOfSplit(const SourceOptions& options) {
   return path;
 }
 
+// What an index says of its directory, so that of a thousand ranks one alone lists it.
+DatasetKind KindInIndex(const std::string& path) {
+  const std::string kind = SampleIndex(path).meta().kind;
+  for (const DatasetKind known : {DatasetKind::kFolder, DatasetKind::kTar}) {
+    if (kind == DatasetKindName(known)) return known;
+  }
+  Fail(ErrorCode::kMismatch, "{}: an index of kind '{}', expected one of a directory; remove it", path, kind);
+}
+
 }  // namespace
 
 DatasetLocation LocateDataset(const SourceOptions& options) {
@@ -138,10 +149,14 @@ DatasetLocation LocateDataset(const SourceOptions& options) {
   location.path = PathOfSplit(options);
   std::error_code missing;
   if (!fs::exists(location.path, missing)) FailErrno(missing ? missing.value() : ENOENT, "read", location.path);
-  location.kind = KindOf(location.path, options);
   location.index = options.index.empty() ? location.path + ".index" : options.index;
   const bool directory = IsDirectory(location.path);
   location.folder = directory ? location.path : fs::path(location.path).parent_path().native();
+  if (options.trust_index && directory && fs::exists(location.index, missing)) {
+    location.kind = KindInIndex(location.index);
+    return location;
+  }
+  location.kind = KindOf(location.path, options);
   if (location.kind == DatasetKind::kList) location.files = {fs::path(location.path).filename()};
   if (location.kind == DatasetKind::kTar) {
     if (directory) {

@@ -22,7 +22,7 @@ struct DatasetLocation {
   DatasetKind kind = DatasetKind::kFolder;
   std::string path;                // of the split's file or directory
   std::string folder;              // that names of samples or shards start from
-  std::vector<std::string> files;  // kTar: names of the shards; kList: of the list
+  std::vector<std::string> files;  // kTar: names of the shards; kList: of the list; none where the index is trusted
   std::string index;               // where the index is or will be
 };
 

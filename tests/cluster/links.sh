@@ -69,10 +69,10 @@ scenario_cut_with_recovery() {
   until_true 60 has_committed recovery.decant 20
   cut_link n2
   until_true 90 is_complete recovery.decant
-  content recovery.decant >before
+  content recovery.decant | grep -v '^\./lease/' >before  # rank 0 still writes its heartbeats
   join_link n2
   until_true 60 no_rank_on n2
-  content recovery.decant >after
+  content recovery.decant | grep -v '^\./lease/' >after
   diff before after || fail "n2 came back and changed the store"
   kill "$job" 2>/dev/null || true
   check_complete recovery.decant "a rank cut off, the others finish"
@@ -92,8 +92,8 @@ scenario_rank_counts() {
       rm -rf count.decant
       start_on_hosts count.decant 8 $ranks
       until_true 60 has_committed count.decant $((RANDOM % 60 + 1))
-      victim=$(pgrep -f "^$decant produce .*$work/count.decant" | shuf -n 1)
-      [ -z "$victim" ] || kill -KILL "$victim"
+      victim=$(pgrep -f "^$decant produce .*$work/count.decant" | shuf -n 1 || true)  # the job may be done
+      [ -z "$victim" ] || kill -KILL "$victim" 2>/dev/null || true
       ends_within 90
       start_on_hosts count.decant 8 $ranks
       ends_within 90

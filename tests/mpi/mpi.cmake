@@ -11,5 +11,5 @@ foreach(case IN LISTS cases)
   endif()
   add_test(NAME mpi.${name}
     COMMAND ${PROJECT_SOURCE_DIR}/tests/mpi/conformance.sh $<TARGET_FILE:cluster_conformance> ${name} ${dead})
-  set_tests_properties(mpi.${name} PROPERTIES LABELS mpi TIMEOUT 90 RUN_SERIAL ON)
+  set_tests_properties(mpi.${name} PROPERTIES LABELS mpi TIMEOUT 90 PROCESSORS 2)
 endforeach()

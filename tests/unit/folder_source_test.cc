@@ -100,6 +100,14 @@ TEST_F(FolderSourceTest, OpensAgainWithoutWalking) {
   EXPECT_EQ(Names(*Open()), (std::vector<std::string>{"ant/new.jpg", "cat/a.JPG", "cat/b/c.png", "cat/new.jpg"}));
 }
 
+TEST_F(FolderSourceTest, ATrustedIndexSparesEvenTheListingOfTheFolder) {
+  const auto identity = Open()->Identity();
+  Put("train/stray.tar", "no dataset has both");
+  EXPECT_THAT([&] { Open(); }, FailsWith(ErrorCode::kInvalidArgument, "set data.kind"));
+  options_.trust_index = true;
+  EXPECT_EQ(Open()->Identity(), identity);
+}
+
 TEST_F(FolderSourceTest, AChangedFileIsToldWhenItIsRead) {
   const auto source = Open();
   const std::string path = Put("train/bird/a.jpg", EncodeJpeg(MakeImage(30, 30, 3)));

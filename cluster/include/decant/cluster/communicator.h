@@ -34,9 +34,9 @@ std::vector<std::unique_ptr<Communicator>> MakeThreadCommunicators(int size);
 // Whether this process was started by mpirun, mpiexec or srun with MPI.
 bool LaunchedByMpi();
 // The communicator over MPI_COMM_WORLD (needs the library decant::mpi). Initialises MPI, once in a process, and calls
-// it on a thread of its own. Where a rank dies before all are there, MPI waits for ever: kCancelled after `start_limit`.
-// The destructor finalises MPI. Where a rank has died or is stopped that may never end: after 12 s it returns all the
-// same. In both cases the process should end with _exit(). kUnavailable, also later, for MPI's errors.
+// it on a thread of its own. Where a rank dies before all are there, MPI waits for ever: kCancelled after
+// `start_limit`. The destructor finalises MPI. Where a rank has died or is stopped that may never end: after 12 s it
+// returns all the same. In both cases the process should end with _exit(). kUnavailable, also later, for MPI's errors.
 std::unique_ptr<Communicator> MakeMpiCommunicator(std::chrono::duration<double> start_limit);
 // "Open MPI v4.1.4, ..."
 std::string MpiVersion();
