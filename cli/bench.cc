@@ -13,6 +13,8 @@
 
 #ifdef DECANT_TORCH
 #include "bench_produce.h"
+#include "bench_student.h"
+#include "bench_train.h"
 #endif
 
 namespace decant {
@@ -267,6 +269,76 @@ Command AddProduceBench(CLI::App& bench) {
             return 0;
           }};
 }
+
+void PrintTable(const std::vector<RateRow>& rows) {
+  fmt::print("\n{:<26}{:>14}{:>14}{:>9}  {:<20}{}\n", "", "rate", "reference", "ratio", "unit", "reference");
+  for (const RateRow& row : rows) {
+    fmt::print("{:<26}{:>14.4g}{:>14.4g}{:>9.3f}  {:<20}{}\n", row.setting, row.rate, row.reference_rate, row.ratio,
+               row.unit, row.reference);
+  }
+}
+
+using StudentBenchmark = std::vector<RateRow> (*)(const StudentBenchmarkOptions&, const ProgressFunction&);
+
+Command AddStudentBench(CLI::App& bench, const char* name, const char* text, StudentBenchmark run) {
+  CLI::App* app = bench.add_subcommand(name, text);
+  const auto options = std::make_shared<StudentBenchmarkOptions>();
+  const auto json = std::make_shared<bool>(false);
+  app->add_option("--setting", options->setting, "The beginning of a row's name, or all")->capture_default_str();
+  app->add_option("--rounds", options->rounds, "Rounds of ours and the reference, in turn")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1000u));
+  if (std::string_view(name) == "stream") {
+    app->add_option("--labels", options->labels, "Labels of the store")
+        ->capture_default_str()
+        ->check(CLI::Range(uint64_t{1} << 14, uint64_t{1} << 32));
+    app->add_option("--dir", options->directory, "Where the store is written, and removed; default: /tmp");
+  }
+  app->add_flag("--json", *json, "Print a JSON list of rows");
+  return {app, [options, json, run] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto rows = run(*options, [&](const std::string& line) { progress.Show(line); });
+            progress.Finish();
+            *json ? PrintJson(rows) : PrintTable(rows);
+            return 0;
+          }};
+}
+
+void PrintTable(const TrainBenchmarkReport& report) {
+  fmt::print("\n{:<24}{:>12}{:>14}{:>9}\n", "", "store, s", "beside, s", "ratio");
+  for (const auto& row : ToJson(report)) {
+    fmt::print("{:<24}{:>12.1f}{:>14.1f}{:>9.2f}\n", row["setting"].get<std::string>(),
+               row["store_seconds"].get<double>(), row["teacher_seconds"].get<double>(),
+               row["seconds_ratio"].get<double>());
+  }
+  fmt::print("\npeak memory     {:.0f} MiB from the store, {:.0f} MiB with the teacher beside\n",
+             report.store_peak_bytes / (1 << 20), report.teacher_peak_bytes / (1 << 20));
+  fmt::print("test accuracy   {:.4f} from the store, {:.4f} with the teacher beside\n",
+             fmt::join(report.store_accuracy, " "), fmt::join(report.teacher_accuracy, " "));
+}
+
+Command AddTrainBench(CLI::App& bench) {
+  CLI::App* app = bench.add_subcommand("train", "Students from a store against students with the teacher beside them");
+  const auto options = std::make_shared<TrainBenchmarkOptions>();
+  const auto json = std::make_shared<bool>(false);
+  app->add_option("--epochs", options->epochs, "Epochs of each student")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1000u));
+  app->add_option("--seeds", options->seeds, "Students of each kind")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 100u));
+  app->add_flag("--json", *json, "Print a JSON list of rows");
+  return {app, [options, json] {
+            PrintEnvironment(*json ? stderr : stdout);
+            Progress progress;
+            const auto report = RunTrainBenchmark(std::filesystem::read_symlink("/proc/self/exe"), *options,
+                                                  [&](const std::string& line) { progress.Show(line); });
+            progress.Finish();
+            *json ? fmt::print("{}\n", ToJson(report).dump(2)) : PrintTable(report);
+            return 0;
+          }};
+}
 #endif
 
 }  // namespace
@@ -277,6 +349,13 @@ Command AddBench(CLI::App& program) {
   std::vector<Command> commands = {AddClusterBench(*app), AddCodec(*app), AddSelect(*app), AddStore(*app)};
 #ifdef DECANT_TORCH
   commands.push_back(AddProduceBench(*app));
+  commands.push_back(
+      AddStudentBench(*app, "stream", "Reading a store, alone and beside a student's steps", RunStreamBenchmark));
+  commands.push_back(
+      AddStudentBench(*app, "densify", "Dense targets against memset() and LibTorch", RunDensifyBenchmark));
+  commands.push_back(
+      AddStudentBench(*app, "loss", "The loss and its gradient against a dense target's", RunLossBenchmark));
+  commands.push_back(AddTrainBench(*app));
 #endif
   return {app, [commands] {
             for (const Command& command : commands) {

@@ -5,8 +5,6 @@
 #include <filesystem>
 #include <thread>
 
-#include <unistd.h>
-
 #include "decant/base/bounded_queue.h"
 #include "decant/base/file.h"
 #include "decant/data/npz_writer.h"
@@ -15,6 +13,7 @@
 #include "console.h"
 #include "labelling.h"
 #include "subprocess.h"
+#include "workspace.h"
 
 namespace decant {
 namespace {
@@ -32,24 +31,6 @@ double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
-
-// A folder that goes away with its benchmark.
-class Workspace {
- public:
-  Workspace() : path_(std::filesystem::temp_directory_path() / fmt::format("decant-bench-{}", ::getpid())) {
-    CreateDirectories(path_);
-  }
-  ~Workspace() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-  std::string File(const std::string& name) const { return path_ / name; }
-
- private:
-  const std::filesystem::path path_;
-};
 
 std::string RunPython(const std::vector<std::string>& arguments) {
   std::vector<std::string> argv = {kPython};

@@ -12,10 +12,8 @@
 #include "command.h"
 #include "console.h"
 #include "demo_report.h"
-#include "labelling.h"
 #include "signals.h"
 #include "subprocess.h"
-#include "train.h"
 
 namespace decant {
 namespace {
@@ -155,7 +153,7 @@ std::unique_ptr<Subprocess> Demo::Start(std::vector<std::string> arguments, cons
 
 void Demo::Prepare() {
   std::filesystem::remove_all(Out("labels.decant"));
-  for (const char* name : {"teacher.safetensors", "student.safetensors", "hard.safetensors"}) {
+  for (const char* name : {"teacher.safetensors", "student.safetensors", "hard.safetensors", "beside.safetensors"}) {
     std::filesystem::remove(Out(name));
     std::filesystem::remove(Out(name) + ".resume");
   }
@@ -168,6 +166,8 @@ void Demo::Prepare() {
   WriteFileAtomically(Out("labels.toml"), kData + label_views + kLabelsJob);
   WriteFileAtomically(Out("student.toml"), std::string(kData) + "\n[labels]\nstore = \"labels.decant\"\n" +
                                                kStudentNetwork + training("store", "student"));
+  WriteFileAtomically(Out("beside.toml"),
+                      kData + label_views + kLabelsJob + kStudentNetwork + training("teacher", "beside"));
   WriteFileAtomically(Out("hard.toml"), kData + label_views + kStudentNetwork + training("hard", "hard"));
 }
 
@@ -204,7 +204,7 @@ void Demo::MeasureStream() {
   const auto store = std::make_shared<StoreReader>(Out("labels.decant"));
   const uint32_t store_epochs = store->schema().layout.num_epochs;
   const auto start = Clock::now();
-  Stream stream(store, {.batch_size = 1024, .num_epochs = 10 * store_epochs});
+  Stream stream(std::make_shared<StoreSet>(store), {.batch_size = 1024, .num_epochs = 10 * store_epochs});
   uint64_t num_labels = 0;
   for (StreamBatch batch; stream.Next(&batch);) num_labels += batch.labels.size();
   report_.labels_per_second_streamed = static_cast<double>(num_labels) / SecondsSince(start);
@@ -213,24 +213,9 @@ void Demo::MeasureStream() {
 // The same student, steps and views, with the teacher's forward pass in every step: what the store saves.
 void Demo::TrainWithTeacherBeside() {
   fmt::print(stderr, "# the first student once more, with the teacher running beside it, for the clock\n");
-  const Job labels = ReadJob(Out("labels.toml"), {});
-  Job student = ReadJob(Out("student.toml"), {"--train.checkpoint=" + Out("beside.safetensors"), "--train.metrics="});
-  student.views = labels.views;
-  const LabellingSetup labelling = SetUpLabelling(labels, OpenJobSource(labels));
-  const TrainingSetup training = SetUpTraining(student);
-  TopKSelector selector(labelling.schema.codec.num_classes, labels.labels.k, labels.labels.temperatures.front());
-  std::vector<float> logits;
-  const auto label = [&](const uint8_t* images, size_t n, LabelBatch* batch) {
-    const size_t num_classes = labelling.schema.codec.num_classes;
-    labelling.teacher->Logits(images, n, &logits);
-    for (size_t i = 0; i < n; ++i) selector.Append(std::span(logits).subspan(i * num_classes, num_classes), batch);
-  };
-  const auto targets = MakeLiveTargets(*training.views, training.targets, labelling.schema.codec.num_classes,
-                                       labels.labels.temperatures.front(), label);
-  const TrainHooks hooks = {.stop_requested = StopRequested, .epoch_done = [](const EpochReport&) {}};
-  const TrainReport report = Train(training.network, student.train, *targets, *training.test_views, hooks);
-  report_.seconds_train_with_teacher = report.train_seconds;
-  std::filesystem::remove(student.train.checkpoint);
+  const Json result = Json::parse(Start({"train", Out("beside.toml"), "--json"})->Finish());
+  report_.seconds_train_with_teacher = result["train_seconds"];
+  std::filesystem::remove(Out("beside.safetensors"));
 }
 
 void Demo::DeleteTeacher() {

@@ -62,6 +62,9 @@ struct Job {
   } student;
   struct Training : TrainOptions {
     std::string labels = "store";
+    std::vector<std::string> teachers;  // further stores, of other teachers that saw the same views: averaged
+    double temperature = 0;             // one of the store's; 0: its first
+    double wait_seconds = 0;            // for labels that are being produced
   } train;
 
   std::string path;             // of the job file

@@ -17,7 +17,7 @@ struct TrainingSetup {
   NetworkSpec network;                       // num_classes is that of the training split
   TargetOptions targets;
 };
-// Opens what [data], [views], [student] and [train] name.
-TrainingSetup SetUpTraining(const Job& job);
+// Opens what [data], [views], [student] and [train] name, for one of the ranks.
+TrainingSetup SetUpTraining(const Job& job, const TrainRanks& ranks = {});
 
 }  // namespace decant

@@ -17,6 +17,7 @@ namespace decant {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kTag = 0;
@@ -222,6 +223,52 @@ class MpiCommunicator : public Communicator {
   std::thread thread_;
 };
 
+class MpiLockstepRanks : public LockstepRanks {
+ public:
+  explicit MpiLockstepRanks(std::chrono::duration<double> limit) : limit_(limit) {
+    int provided = 0;
+    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    Check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "tell the rank");
+    Check(MPI_Comm_size(MPI_COMM_WORLD, &size_), "tell the number of ranks");
+  }
+  ~MpiLockstepRanks() override { MPI_Finalize(); }
+
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+
+  void Sum(std::span<float> numbers) override {
+    MPI_Request request;
+    Check(MPI_Iallreduce(MPI_IN_PLACE, numbers.data(), static_cast<int>(numbers.size()), MPI_FLOAT, MPI_SUM,
+                         MPI_COMM_WORLD, &request),
+          "add up");
+    const auto start = std::chrono::steady_clock::now();
+    microseconds pause = kShortestPause;
+    for (int done = 0;;) {
+      Check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "add up");
+      if (done != 0) return;
+      const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+      if (waited > limit_) {
+        Fail(ErrorCode::kUnavailable, "rank {} of {} waited {:.0f} s for the others, which is too long; run again",
+             rank_, size_, waited.count());
+      }
+      // Ranks that share cores give each other way; soon nothing is burnt.
+      waited < milliseconds(1) ? std::this_thread::yield() : std::this_thread::sleep_for(pause);
+      pause = std::min(pause * 3 / 2, kLongestPause);
+    }
+  }
+
+  void Abort(int exit_code) override {
+    MPI_Abort(MPI_COMM_WORLD, exit_code);
+    std::_Exit(exit_code);
+  }
+
+ private:
+  const std::chrono::duration<double> limit_;
+  int rank_ = 0;
+  int size_ = 1;
+};
+
 }  // namespace
 
 bool LaunchedByMpi() {
@@ -234,6 +281,10 @@ bool LaunchedByMpi() {
 
 std::unique_ptr<Communicator> MakeMpiCommunicator(std::chrono::duration<double> start_limit) {
   return std::make_unique<MpiCommunicator>(start_limit);
+}
+
+std::unique_ptr<LockstepRanks> MakeMpiLockstepRanks(std::chrono::duration<double> limit) {
+  return std::make_unique<MpiLockstepRanks>(limit);
 }
 
 std::string MpiVersion() {

@@ -2,7 +2,10 @@
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # Build folders beside each other, such as those of the presets release and core, share what they compile alike; what
+  # ccache needs to know of precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
 endif()
 
 add_library(decant_flags INTERFACE)
@@ -10,6 +13,7 @@ target_compile_features(decant_flags INTERFACE cxx_std_20)
 target_compile_options(decant_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers
   -fvisibility-inlines-hidden
+  $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
   # Views are the same pixels on every machine: a * b + c is two roundings everywhere.
   -ffp-contract=off)
 

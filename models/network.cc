@@ -1,5 +1,6 @@
 #include "decant/models/network.h"
 
+#include <mutex>
 #include <string_view>
 
 #include "decant/base/error.h"
@@ -76,6 +77,8 @@ NetworkSpec NetworkSpecFromJson(const nlohmann::json& json) {
 
 std::shared_ptr<Network> MakeNetwork(const NetworkSpec& spec, uint64_t seed) {
   spec.Validate();
+  static std::mutex one_generator;  // LibTorch's weights come from one for the whole process
+  const std::lock_guard lock(one_generator);
   torch::manual_seed(seed);
   return spec.architecture == "vit" ? MakeVisionTransformer(spec) : MakeConvNet(spec);
 }

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "decant/base/clones.h"
+
 #include "avx512.h"
 #include "bucket.h"
-#include "clones.h"
 #include "label_numbers.h"
 
 namespace decant {

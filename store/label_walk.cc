@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "clones.h"
+#include "decant/base/clones.h"
+
 #include "label_numbers.h"
 
 namespace decant {

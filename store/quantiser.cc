@@ -7,11 +7,11 @@
 #include <span>
 #include <utility>
 
+#include "decant/base/clones.h"
 #include "decant/base/error.h"
 
 #include "avx512.h"
 #include "bit_stream.h"
-#include "clones.h"
 
 namespace decant {
 namespace {

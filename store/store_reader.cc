@@ -74,6 +74,9 @@ struct StoreReader::Impl {
   void Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record);
   ChunkPlace Place(uint32_t epoch, uint64_t chunk) const;
   void ReadSample(uint32_t epoch, uint64_t position, LabelCodes* codes);
+  void DecodeSample(const ChunkPlace& place, std::string_view record, size_t index, LabelCodes* codes) const;
+  // The label or window of DecodeSample(), appended as log-probabilities.
+  void AppendSample(const ChunkPlace& place, const LabelCodes& codes, size_t temperature, LabelBatch* labels) const;
 
   std::string path;
   ReaderOptions options;
@@ -237,6 +240,12 @@ uint64_t StoreReader::num_committed_spans() const {
   return CountCommitted(impl_->ledger);
 }
 
+bool StoreReader::IsLabelled(uint32_t epoch, uint64_t chunk) const {
+  const ChunkPlace place = impl_->Place(epoch, chunk);
+  const std::shared_lock lock(impl_->mutex);
+  return impl_->ledger[schema().layout.SpanOf(place.epoch, place.chunk).index].has_value();
+}
+
 bool StoreReader::expired(uint32_t epoch) const {
   const std::shared_lock lock(impl_->mutex);
   return impl_->expired.contains(epoch);
@@ -262,19 +271,36 @@ SampleKeys StoreReader::ReadSampleKeys() const {
   return records.empty() ? SampleKeys() : DecodeSampleKeys(records, impl_->schema->layout.num_samples);
 }
 
+void StoreReader::ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels,
+                              size_t temperature) const {
+  constexpr uint32_t kFew = 8;  // decoding one of so many samples takes as long as decoding all
+  const ChunkPlace place = impl_->Place(epoch, chunk);
+  if (begin > end || end > place.num_samples) {
+    Fail(ErrorCode::kInvalidArgument, "{}: samples [{}, {}) of {}", impl_->Describe(epoch, chunk), begin, end,
+         place.num_samples);
+  }
+  rocksdb::PinnableSlice record;
+  impl_->Record(epoch, chunk, &record);
+  if ((end - begin) * kFew < place.num_samples) {
+    thread_local LabelCodes codes;
+    for (uint32_t index = begin; index < end; ++index) {
+      impl_->DecodeSample(place, record.ToStringView(), index, &codes);
+      impl_->AppendSample(place, codes, temperature, labels);
+    }
+  } else if (end - begin == place.num_samples) {
+    impl_->codec->DecodeLabels(place, record.ToStringView(), labels, temperature);
+  } else {
+    thread_local LabelBatch all;
+    all.Clear();
+    impl_->codec->DecodeLabels(place, record.ToStringView(), &all, temperature);
+    labels->AppendSamples(all, begin, end);
+  }
+}
+
 void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature) const {
   thread_local LabelCodes codes;  // allocating its columns would take as long as decoding them
   impl_->ReadSample(epoch, position, &codes);
-  try {
-    impl_->codec->Dequantise(codes, 0, codes.size(), labels, temperature);
-  } catch (const Error& error) {
-    Fail(error.code(), "{}, position {} of epoch {}: {}", impl_->path, position, epoch, error.what());
-  }
-  if (codes.windows.empty()) return;
-  labels->window_offsets.push_back(static_cast<uint32_t>(labels->window_offsets.back() + codes.size()));
-  labels->window_hashes.push_back(codes.window_hashes.front());
-  labels->view_fingerprints.insert(labels->view_fingerprints.end(), codes.view_fingerprints.begin(),
-                                   codes.view_fingerprints.end());
+  impl_->AppendSample(impl_->Place(epoch, position / schema().layout.chunk_size), codes, temperature, labels);
 }
 
 LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {
@@ -291,11 +317,30 @@ void StoreReader::Impl::ReadSample(uint32_t epoch, uint64_t position, LabelCodes
   const ChunkPlace place = Place(epoch, position / layout.chunk_size);
   rocksdb::PinnableSlice record;
   Record(epoch, place.chunk, &record);
+  DecodeSample(place, record.ToStringView(), position % layout.chunk_size, codes);
+}
+
+void StoreReader::Impl::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index,
+                                     LabelCodes* codes) const {
   try {
-    codec->DecodeSample(place, record.ToStringView(), position % layout.chunk_size, codes);
+    codec->DecodeSample(place, record, index, codes);
   } catch (const Error& error) {
-    Fail(error.code(), "{}, {}", Describe(epoch, place.chunk), error.what());
+    Fail(error.code(), "{}, {}", Describe(place.epoch, place.chunk), error.what());
   }
+}
+
+void StoreReader::Impl::AppendSample(const ChunkPlace& place, const LabelCodes& codes, size_t temperature,
+                                     LabelBatch* labels) const {
+  try {
+    codec->Dequantise(codes, 0, codes.size(), labels, temperature);
+  } catch (const Error& error) {
+    Fail(error.code(), "{}: {}", Describe(place.epoch, place.chunk), error.what());
+  }
+  if (codes.windows.empty()) return;
+  labels->window_offsets.push_back(static_cast<uint32_t>(labels->window_offsets.back() + codes.size()));
+  labels->window_hashes.push_back(codes.window_hashes.front());
+  labels->view_fingerprints.insert(labels->view_fingerprints.end(), codes.view_fingerprints.begin(),
+                                   codes.view_fingerprints.end());
 }
 
 }  // namespace decant

@@ -27,12 +27,10 @@ MetricsFile::MetricsFile(std::string path, uint32_t epochs_done) : path_(std::mo
 
 void MetricsFile::Append(const EpochReport& report, uint64_t num_steps) {
   if (path_.empty()) return;
-  const nlohmann::ordered_json line = {{"epoch", report.epoch},
-                                       {"steps", num_steps},
-                                       {"train_loss", report.train_loss},
-                                       {"test_accuracy", report.test_accuracy},
-                                       {"learning_rate", report.learning_rate},
-                                       {"train_seconds", report.train_seconds}};
+  nlohmann::ordered_json line = {{"epoch", report.epoch}, {"steps", num_steps}, {"train_loss", report.train_loss}};
+  if (report.test_accuracy) line["test_accuracy"] = *report.test_accuracy;
+  line["learning_rate"] = report.learning_rate;
+  line["train_seconds"] = report.train_seconds;
   std::ofstream file(path_, std::ios::app);
   if (!(file << line.dump() << '\n' << std::flush)) Fail(ErrorCode::kUnavailable, "cannot write to {}", path_);
 }

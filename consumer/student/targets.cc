@@ -3,51 +3,70 @@
 #include <algorithm>
 #include <cmath>
 
+#include "../stream/epoch_plan.h"
+
 namespace decant {
 namespace {
 
-// Finds and renders the views of `count` positions; returns their fingerprints.
-std::vector<uint16_t> RenderViews(const ViewRenderer& renderer, size_t count, TargetBatch* batch) {
+// Finds and renders the views of these positions; returns their fingerprints.
+std::vector<uint16_t> RenderViews(const ViewRenderer& renderer, const std::vector<uint64_t>& positions,
+                                  TargetBatch* batch) {
   const Order order = renderer.OrderOf(batch->view_epoch);
   const size_t image_bytes = renderer.shape().num_bytes();
   batch->views.clear();
-  batch->images.resize(count * image_bytes);
-  std::vector<uint16_t> fingerprints(count);
-  for (size_t i = 0; i < count; ++i) {
-    batch->views.push_back(renderer.ViewAt(order, batch->view_epoch, batch->position + i));
+  batch->images.resize(positions.size() * image_bytes);
+  std::vector<uint16_t> fingerprints(positions.size());
+  for (size_t i = 0; i < positions.size(); ++i) {
+    batch->views.push_back(renderer.ViewAt(order, batch->view_epoch, positions[i]));
     fingerprints[i] = renderer.Render(batch->views.back(), batch->view_epoch, batch->images.data() + i * image_bytes);
   }
   return fingerprints;
 }
 
+StreamOptions ToStreamOptions(const TargetOptions& options) {
+  return {.batch_size = options.batch_size,
+          .num_epochs = options.num_epochs,
+          .last_batch = options.last_batch,
+          .rank = options.rank,
+          .world_size = options.world_size,
+          .threads = options.threads,
+          .wait_seconds = options.wait_seconds};
+}
+
+uint64_t BatchesOf(uint64_t num_samples, const TargetOptions& options) {
+  const uint64_t spare = options.last_batch == LastBatch::kDrop ? 0 : options.batch_size - 1;
+  return (num_samples + spare) / options.batch_size;
+}
+
 class StoredTargets : public Targets {
  public:
-  StoredTargets(std::shared_ptr<const StoreReader> store, const ViewRenderer& views, const TargetOptions& options)
-      : store_(std::move(store)), views_(views), options_(options) {
-    StartAt(0);
+  StoredTargets(std::shared_ptr<StoreSet> stores, const ViewRenderer& views, const TargetOptions& options)
+      : stores_(std::move(stores)), views_(views), options_(options) {
+    stream_ = std::make_unique<Stream>(stores_, ToStreamOptions(options_));
   }
 
   bool Next(TargetBatch* batch) override {
     if (!stream_->Next(&stream_batch_)) return false;
     batch->epoch = stream_batch_.epoch;
-    batch->view_epoch = stream_batch_.store_epoch;
-    batch->position = stream_batch_.position;
-    CheckViewFingerprints(stream_batch_, RenderViews(views_, stream_batch_.sample_ids.size(), batch));
+    batch->view_epoch = stores_->EpochOf(stream_batch_.store_epoch).epoch;
+    batch->global_size = stream_batch_.global_size;
+    CheckViewFingerprints(stream_batch_, RenderViews(views_, stream_batch_.positions, batch));
     std::swap(batch->labels, stream_batch_.labels);
     return true;
   }
-  uint64_t num_samples() const override { return store_->schema().layout.num_samples; }
-  uint32_t num_classes() const override { return store_->schema().codec.num_classes; }
-  double temperature() const override { return store_->schema().codec.temperatures.front(); }
-  void StartAt(uint32_t epoch) override {
-    const StreamOptions options = {.batch_size = options_.batch_size, .num_epochs = options_.num_epochs};
-    stream_ = std::make_unique<Stream>(store_, options,
-                                       StreamState{.schema_digest = SchemaDigest(store_->schema()), .epoch = epoch});
+  uint64_t batches_per_epoch() const override { return BatchesOf(stores_->num_samples(), options_); }
+  const ImageSource& source() const override { return views_.source(); }
+  uint32_t num_classes() const override { return stores_->num_classes(); }
+  double temperature() const override { return stores_->temperature(); }
+  StreamState state() const override { return stream_->state(); }
+  void StartAt(const StreamState& state) override {
+    stream_.reset();
+    stream_ = std::make_unique<Stream>(stores_, ToStreamOptions(options_), state);
   }
-  std::string identity() const override { return "store " + SchemaDigest(store_->schema()); }
+  std::string identity() const override { return "store " + stores_->digest(); }
 
  private:
-  std::shared_ptr<const StoreReader> store_;
+  std::shared_ptr<StoreSet> stores_;
   const ViewRenderer& views_;
   TargetOptions options_;
   std::unique_ptr<Stream> stream_;
@@ -57,25 +76,37 @@ class StoredTargets : public Targets {
 // Walks over the positions of the epochs; a derived class makes the labels.
 class ComputedTargets : public Targets {
  public:
-  ComputedTargets(const ViewRenderer& views, const TargetOptions& options) : views_(views), options_(options) {}
+  ComputedTargets(const ViewRenderer& views, const TargetOptions& options) : views_(views), options_(options) {
+    StartAt({});
+  }
 
   bool Next(TargetBatch* batch) override {
-    if (position_ >= num_samples()) StartAt(epoch_ + 1);
-    if (epoch_ >= options_.num_epochs) return false;
-    batch->epoch = epoch_;
-    batch->view_epoch = epoch_;
-    batch->position = position_;
-    const size_t count = std::min<uint64_t>(options_.batch_size, num_samples() - position_);
-    RenderViews(views_, count, batch);
+    std::optional<PositionRange> range;
+    while (state_.epoch < options_.num_epochs && !(range = plan_->BatchAt(state_.position))) {
+      StartAt({.epoch = state_.epoch + 1, .store_epoch = state_.epoch + 1});
+    }
+    if (!range) return false;
+    batch->epoch = batch->view_epoch = state_.epoch;
+    batch->global_size = range->size();
+    const PositionRange part = plan_->PartOf(*range);
+    std::vector<uint64_t> positions;
+    for (uint64_t position = part.begin; position < part.end; ++position) {
+      positions.push_back(plan_->StorePosition(position));
+    }
+    RenderViews(views_, positions, batch);
     batch->labels.Clear();
-    MakeLabels(*batch, &batch->labels);
-    position_ += count;
+    if (!batch->views.empty()) MakeLabels(*batch, &batch->labels);
+    state_.position = range->end;
     return true;
   }
-  uint64_t num_samples() const override { return views_.source().num_samples(); }
-  void StartAt(uint32_t epoch) override {
-    epoch_ = epoch;
-    position_ = 0;
+  uint64_t batches_per_epoch() const override { return BatchesOf(views_.source().num_samples(), options_); }
+  const ImageSource& source() const override { return views_.source(); }
+  StreamState state() const override { return state_; }
+  void StartAt(const StreamState& state) override {
+    state_ = state;
+    const auto num_samples = views_.source().num_samples();
+    const Layout layout = {.num_samples = num_samples, .num_epochs = 1, .chunk_size = 1, .span_chunks = 1};
+    plan_.emplace(layout, ToStreamOptions(options_), state.position, std::nullopt);
   }
 
  protected:
@@ -85,8 +116,8 @@ class ComputedTargets : public Targets {
  private:
   const ViewRenderer& views_;
   TargetOptions options_;
-  uint32_t epoch_ = 0;
-  uint64_t position_ = 0;
+  StreamState state_;
+  std::optional<EpochPlan> plan_;
 };
 
 class HardTargets : public ComputedTargets {
@@ -136,9 +167,9 @@ class LiveTargets : public ComputedTargets {
 
 }  // namespace
 
-std::unique_ptr<Targets> MakeStoredTargets(std::shared_ptr<const StoreReader> store, const ViewRenderer& views,
+std::unique_ptr<Targets> MakeStoredTargets(std::shared_ptr<StoreSet> stores, const ViewRenderer& views,
                                            const TargetOptions& options) {
-  return std::make_unique<StoredTargets>(std::move(store), views, options);
+  return std::make_unique<StoredTargets>(std::move(stores), views, options);
 }
 
 std::unique_ptr<Targets> MakeHardTargets(const ViewRenderer& views, const TargetOptions& options) {

@@ -26,7 +26,8 @@ int main(int, char** argv) {
     }
     store.Seal();
   }
-  decant::Stream stream(std::make_shared<decant::StoreReader>(argv[1]), {.batch_size = 4});
+  const auto store = std::make_shared<decant::StoreReader>(argv[1]);
+  decant::Stream stream(std::make_shared<decant::StoreSet>(store), {.batch_size = 4});
   size_t num_labels = 0;
   for (decant::StreamBatch batch; stream.Next(&batch);) num_labels += batch.labels.size();
   std::printf("%zu labels\n", num_labels);

@@ -2,7 +2,7 @@
 # it needs it.
 function(decant_script name label)
   add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/scripts/${name}.sh $<TARGET_FILE:decant> ${PROJECT_SOURCE_DIR} ${ARGN})
-  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 600 SKIP_RETURN_CODE 77)
+  set_tests_properties(${name} PROPERTIES LABELS "${label};program" TIMEOUT 600 SKIP_RETURN_CODE 77)
 endfunction()
 
 decant_script(layering unit)
@@ -44,7 +44,8 @@ if(DECANT_TORCH AND DECANT_MPI)
   decant_script(other_processor mpi)
   decant_script(produce_images mpi)
   decant_script(produce_tokens mpi)
-  set_tests_properties(one_digest killed_runs demo other_processor produce_images produce_tokens PROPERTIES PROCESSORS 2)
+  decant_script(train_on_ranks mpi)
+  set_tests_properties(one_digest killed_runs demo other_processor produce_images produce_tokens train_on_ranks PROPERTIES PROCESSORS 2)
 endif()
 
 # The installed package, used by a project of its own.

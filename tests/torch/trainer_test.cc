@@ -1,8 +1,11 @@
 #include "decant/consumer/trainer.h"
 
+#include <barrier>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <mutex>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -48,7 +51,7 @@ class TrainerTest : public testing::Test {
       const Span span = schema.layout.SpanAt(index);
       SpanWriter file(schema, path, span, "test");
       const auto targets = HardTargets();
-      targets->StartAt(span.epoch);
+      targets->StartAt({.epoch = span.epoch, .store_epoch = span.epoch});
       TargetBatch batch;
       std::vector<uint8_t> pixels(views_.shape().num_bytes());
       for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end && targets->Next(&batch); ++chunk) {
@@ -61,7 +64,8 @@ class TrainerTest : public testing::Test {
       writer.Commit({file.Finish()});
     }
     writer.Seal();
-    return MakeStoredTargets(std::make_shared<StoreReader>(path), views_, {.num_epochs = 4, .batch_size = 8});
+    return MakeStoredTargets(std::make_shared<StoreSet>(std::make_shared<StoreReader>(path)), views_,
+                             {.num_epochs = 4, .batch_size = 8});
   }
   // Trains; stops after `num_steps` steps of this process when that is not negative.
   TrainReport Run(const TrainOptions& options, Targets& targets, int num_steps = -1) const {
@@ -95,7 +99,7 @@ TEST_F(TrainerTest, InterruptedTrainingEndsWithTheSameBytes) {
     const TrainOptions options = Options("parts");
     EXPECT_THAT([&] { Run(options, *HardTargets(), steps); }, FailsWith(ErrorCode::kCancelled, "continues"));
     const TrainReport report = Run(options, *HardTargets());
-    EXPECT_EQ(report.epochs_resumed, static_cast<uint32_t>(steps / 7)) << steps;
+    EXPECT_EQ(report.epochs_resumed, static_cast<uint32_t>((steps + 1) / 7)) << "stopped after step " << steps + 1;
     EXPECT_TRUE(ReadFile(options.checkpoint) == whole) << "stopped after step " << steps;
     EXPECT_FALSE(std::filesystem::exists(options.checkpoint + ".resume"));
   }
@@ -132,10 +136,110 @@ TEST_F(TrainerTest, ALossThatIsNotFiniteIsAnError) {
   EXPECT_THAT([&] { Run(options, *HardTargets()); }, FailsWith(ErrorCode::kInvalidArgument, "learning_rate"));
 }
 
+// What MPI's all-reduce does, for ranks that are threads.
+class ThreadSum {
+ public:
+  explicit ThreadSum(uint32_t size) : barrier_(size) {}
+  void operator()(std::span<float> numbers) {
+    {
+      const std::lock_guard lock(mutex_);
+      totals_.resize(numbers.size());
+      for (size_t i = 0; i < numbers.size(); ++i) totals_[i] += numbers[i];
+    }
+    barrier_.arrive_and_wait();
+    std::copy(totals_.begin(), totals_.end(), numbers.begin());
+    barrier_.arrive_and_wait();
+    totals_.clear();  // by every rank, before the next one adds
+    barrier_.arrive_and_wait();
+  }
+
+ private:
+  std::barrier<> barrier_;
+  std::mutex mutex_;
+  std::vector<float> totals_;
+};
+
+struct Curve {
+  std::vector<double> losses;  // of the epochs
+  double accuracy = 0;
+};
+
+class RanksTest : public TrainerTest {
+ protected:
+  // One rank is asked to stop after `num_steps` steps.
+  Curve TrainOnRanks(const TrainOptions& options, uint32_t size, int stop_rank = -1, int num_steps = 0) {
+    ThreadSum sum(size);
+    Curve curve;
+    std::vector<std::jthread> threads;
+    for (uint32_t rank = 0; rank < size; ++rank) {
+      threads.emplace_back([&, rank] {
+        const auto targets =
+            MakeHardTargets(views_, {.num_epochs = 4, .batch_size = 8, .rank = rank, .world_size = size});
+        int left = static_cast<int>(rank) == stop_rank ? num_steps : -1;
+        const TrainHooks hooks = {.stop_requested = [&left] { return left-- == 0; },
+                                  .epoch_done =
+                                      [&](const EpochReport& epoch) {
+                                        if (rank == 0) curve.losses.push_back(epoch.train_loss);
+                                      }};
+        const TrainRanks ranks = {.rank = rank, .size = size, .sum = [&sum](std::span<float> x) { sum(x); }};
+        try {
+          const TrainReport report = Train(network_, options, *targets, test_views_, hooks, ranks);
+          if (rank == 0) curve.accuracy = report.test_accuracy;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::kCancelled) << error.what();
+        }
+      });
+    }
+    threads.clear();
+    return curve;
+  }
+};
+
+// 50 samples in batches of 8, the last one of 2: with 3 and more ranks some have nothing of it.
+TEST_F(RanksTest, AnyNumberOfRanksTrainsTheSameStudent) {
+  TrainOptions options = Options("one");
+  options.clip_norm = 1;
+  options.label_smoothing = 0.1;
+  options.alpha = 0.5;
+  const Curve expected = TrainOnRanks(options, 1);
+  ASSERT_EQ(expected.losses.size(), 4u);
+  for (const uint32_t size : {2u, 3u, 4u}) {
+    for (const uint32_t micro_batch : {0u, 1u, 3u}) {
+      SCOPED_TRACE(fmt::format("{} ranks, micro-batches of {}", size, micro_batch));
+      options.checkpoint = directory_.File(fmt::format("{}-{}", size, micro_batch));
+      options.micro_batch = micro_batch;
+      const Curve curve = TrainOnRanks(options, size);
+      ASSERT_EQ(curve.losses.size(), 4u);
+      for (size_t epoch = 0; epoch < 4; ++epoch) EXPECT_NEAR(curve.losses[epoch], expected.losses[epoch], 2e-3);
+      EXPECT_NEAR(curve.accuracy, expected.accuracy, 0.021) << "one of 50 samples";
+    }
+  }
+}
+
+TEST_F(RanksTest, WhenOneRankIsStoppedAllStopAndOthersContinue) {
+  TrainOptions options = Options("student");
+  const Curve expected = TrainOnRanks(options, 1);
+  options.checkpoint = directory_.File("stopped");
+  TrainOnRanks(options, 2, /*stop_rank=*/1, /*num_steps=*/10);
+  EXPECT_TRUE(std::filesystem::exists(options.checkpoint + ".resume"));
+  const Curve rest = TrainOnRanks(options, 3);
+  ASSERT_EQ(rest.losses.size(), 3u) << "stopped in the second epoch";
+  for (size_t epoch = 0; epoch < 3; ++epoch) EXPECT_NEAR(rest.losses[epoch], expected.losses[epoch + 1], 2e-3);
+  EXPECT_FALSE(std::filesystem::exists(options.checkpoint + ".resume"));
+}
+
+TEST_F(RanksTest, RanksThatContinueFromDifferentStepsAreTold) {
+  const TrainHooks hooks = {.stop_requested = [] { return false; }, .epoch_done = [](const EpochReport&) {}};
+  const TrainRanks ranks = {.rank = 0, .size = 2, .sum = [](std::span<float> x) { x[1] = 7; }};
+  EXPECT_THAT([&] { Train(network_, Options("student"), *HardTargets(), test_views_, hooks, ranks); },
+              FailsWith(ErrorCode::kMismatch, "they continue from steps 0, 7"));
+}
+
 // A store whose labels are the true classes must teach what the true classes teach.
 TEST_F(TrainerTest, AStoreOfHardLabelsTrainsTheSameStudentAsHardLabels) {
   const auto stored = StoredTargets([](const View&, uint16_t fingerprint) { return fingerprint; });
   const auto hard = HardTargets();
+  const StreamState start = stored->state();
   TargetBatch a, b;
   uint32_t num_batches = 0;
   for (; hard->Next(&a); ++num_batches) {
@@ -148,7 +252,7 @@ TEST_F(TrainerTest, AStoreOfHardLabelsTrainsTheSameStudentAsHardLabels) {
   }
   EXPECT_FALSE(stored->Next(&b));
   EXPECT_EQ(num_batches, 4u * 7);
-  stored->StartAt(0);
+  stored->StartAt(start);
   EXPECT_GT(Run(Options("student"), *stored).test_accuracy, 0.9);
 }
 

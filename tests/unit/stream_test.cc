@@ -1,7 +1,12 @@
 #include "decant/consumer/stream.h"
 
+#include <algorithm>
 #include <fstream>
+#include <limits>
 #include <map>
+#include <numeric>
+#include <set>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -14,30 +19,40 @@ namespace {
 
 class StreamTest : public testing::Test {
  protected:
-  std::shared_ptr<const StoreReader> Open() { return std::make_shared<StoreReader>(path_); }
-  // What a stream must give for these positions of a training epoch.
-  LabelBatch ExpectedLabels(uint32_t epoch, uint64_t begin, uint64_t end) {
-    const uint32_t store_epoch = epoch % schema_.layout.num_epochs;
+  std::shared_ptr<StoreSet> Open() { return std::make_shared<StoreSet>(std::make_shared<StoreReader>(path_)); }
+  StreamState At(uint32_t epoch, uint64_t position) const {
+    return {SchemaDigest(schema_), epoch, epoch % schema_.layout.num_epochs, position};
+  }
+  // What a stream must give for these positions of an epoch of the store.
+  LabelBatch ExpectedLabels(uint32_t store_epoch, const std::vector<uint64_t>& positions) {
     LabelBatch& all = epochs_[store_epoch];
     for (uint64_t chunk = 0; all.size() < schema_.layout.num_samples; ++chunk) {
       const LabelBatch labels = StoredLabelsOfChunk(schema_, store_epoch, chunk);
       all.AppendRange(labels, 0, labels.size());
     }
     LabelBatch labels;
-    labels.AppendRange(all, begin, end);
+    for (const uint64_t position : positions) labels.AppendRange(all, position, position + 1);
     return labels;
+  }
+  // The samples that a batch has belong to its positions, and so do the labels.
+  void ExpectContent(const StreamBatch& batch) {
+    const Order order(OrderKind::kGlobal, schema_.seed, batch.store_epoch, 22);
+    ASSERT_EQ(batch.sample_ids.size(), batch.positions.size());
+    for (size_t i = 0; i < batch.positions.size(); ++i) {
+      EXPECT_EQ(batch.sample_ids[i], order.SampleAt(batch.positions[i]));
+    }
+    EXPECT_TRUE(SameLabels(batch.labels, ExpectedLabels(batch.store_epoch, batch.positions)));
   }
   void ExpectBatch(const StreamBatch& batch, uint32_t epoch, uint64_t begin, uint64_t end) {
     EXPECT_EQ(batch.epoch, epoch);
     EXPECT_EQ(batch.store_epoch, epoch % schema_.layout.num_epochs);
     EXPECT_EQ(batch.position, begin);
-    const Order order(OrderKind::kGlobal, schema_.seed, batch.store_epoch, 22);
-    ASSERT_EQ(batch.sample_ids.size(), end - begin);
-    for (uint64_t position = begin; position < end; ++position) {
-      EXPECT_EQ(batch.sample_ids[position - begin], order.SampleAt(position));
+    EXPECT_EQ(batch.global_size, end - begin);
+    ASSERT_EQ(batch.positions.size(), end - begin);
+    for (uint64_t i = 0; i < batch.positions.size() && epoch < schema_.layout.num_epochs; ++i) {
+      EXPECT_EQ(batch.positions[i], begin + i);
     }
-    EXPECT_TRUE(SameLabels(batch.labels, ExpectedLabels(epoch, begin, end)))
-        << "positions " << begin << " to " << end << " of epoch " << epoch;
+    ExpectContent(batch);
   }
   // Reads the stream to its end, from this place on.
   void ExpectRest(Stream& stream, const StreamOptions& options, uint32_t epoch, uint64_t position) {
@@ -113,7 +128,7 @@ TEST_F(StreamTest, ContinuesFromEveryStateInMidEpoch) {
     for (uint32_t epoch = 0; epoch < 3; ++epoch) {
       for (uint64_t position = 0; position < 22; position += batch_size) {
         SCOPED_TRACE(fmt::format("position {} of epoch {}", position, epoch));
-        Stream stream(store, options, {SchemaDigest(schema_), epoch, position});
+        Stream stream(store, options, At(epoch, position));
         ExpectRest(stream, options, epoch, position);
       }
     }
@@ -145,7 +160,7 @@ TEST_F(StreamTest, ContinuesFromTheStateAtTheEndOfAnEpoch) {
   MakeCompleteStore(path_, schema_);
   const StreamOptions options = {.batch_size = 5, .num_epochs = 3};
   for (int repetition = 0; repetition < 20; ++repetition) {
-    Stream stream(Open(), options, {SchemaDigest(schema_), 0, 22});
+    Stream stream(Open(), options, At(0, 22));
     EXPECT_EQ(stream.state().epoch, 1u);
     ExpectRest(stream, options, 1, 0);
   }
@@ -153,7 +168,7 @@ TEST_F(StreamTest, ContinuesFromTheStateAtTheEndOfAnEpoch) {
 
 TEST_F(StreamTest, StateAfterTheLastEpochGivesNothing) {
   MakeCompleteStore(path_, schema_);
-  Stream stream(Open(), {.num_epochs = 2}, {SchemaDigest(schema_), 2, 0});
+  Stream stream(Open(), {.num_epochs = 2}, At(2, 0));
   StreamBatch batch;
   EXPECT_FALSE(stream.Next(&batch));
 }
@@ -162,21 +177,14 @@ TEST_F(StreamTest, RefusesTheStateOfAnotherStore) {
   MakeCompleteStore(path_, schema_);
   Schema other = schema_;
   other.seed = 6;
-  EXPECT_THAT(
-      [&] {
-        Stream(Open(), {}, {SchemaDigest(other), 0, 0});
-      },
-      FailsWith(ErrorCode::kMismatch, "belongs to another store"));
-  EXPECT_THAT([&] { Stream(Open(), {}, {"", 0, 0}); }, FailsWith(ErrorCode::kMismatch, "belongs to another store"));
+  EXPECT_THAT([&] { Stream(Open(), {}, {SchemaDigest(other)}); },
+              FailsWith(ErrorCode::kMismatch, "belongs to another store"));
+  EXPECT_THAT([&] { Stream(Open(), {}, StreamState{}); }, FailsWith(ErrorCode::kMismatch, "belongs to another store"));
 }
 
 TEST_F(StreamTest, RefusesNonsense) {
   MakeCompleteStore(path_, schema_);
-  EXPECT_THAT(
-      [&] {
-        Stream(Open(), {}, {SchemaDigest(schema_), 0, 23});
-      },
-      FailsWith(ErrorCode::kInvalidArgument, "position 23 of 22"));
+  EXPECT_THAT([&] { Stream(Open(), {}, At(0, 23)); }, FailsWith(ErrorCode::kInvalidArgument, "position 23 of 22"));
   EXPECT_THAT([&] { Stream(Open(), {.batch_size = 0}); }, FailsWith(ErrorCode::kInvalidArgument, "batches of 0"));
 }
 
@@ -208,9 +216,10 @@ TEST_F(StreamTest, SamplesKeepTheirWindowsAndFingerprints) {
     const std::string path = path_ + (windows ? "_windows" : "_views");
     MakeCompleteStore(path, schema);
     const auto store = std::make_shared<StoreReader>(path);
+    const auto stores = std::make_shared<StoreSet>(store);
     for (const uint32_t batch_size : {1u, 4u, 5u, 9u, 22u}) {
       SCOPED_TRACE(fmt::format("batches of {}, windows: {}", batch_size, windows));
-      Stream stream(store, {.batch_size = batch_size, .num_epochs = 3});
+      Stream stream(stores, {.batch_size = batch_size, .num_epochs = 3});
       StreamBatch batch;
       uint64_t num_samples = 0;
       while (stream.Next(&batch)) {
@@ -219,8 +228,8 @@ TEST_F(StreamTest, SamplesKeepTheirWindowsAndFingerprints) {
         std::vector<uint16_t> rendered;
         LabelBatch expected;
         for (size_t i = 0; i < size; ++i) {
-          rendered.push_back(FingerprintOf(batch.store_epoch, batch.position + i));
-          store->ReadLabel(batch.store_epoch, batch.position + i, &expected);
+          rendered.push_back(FingerprintOf(batch.store_epoch, batch.positions[i]));
+          store->ReadLabel(batch.store_epoch, batch.positions[i], &expected);
         }
         EXPECT_TRUE(SameLabels(batch.labels, expected));
         EXPECT_EQ(batch.labels.window_offsets, expected.window_offsets);
@@ -275,6 +284,220 @@ TEST_F(StreamTest, DestroyingEarlyDoesNotHang) {
     StreamBatch batch;
     for (int n = 0; n < i % 4; ++n) EXPECT_TRUE(stream.Next(&batch));
   }
+}
+
+// From the second reading of an epoch on its full chunks come in a fresh order, each sample once.
+TEST_F(StreamTest, EpochsThatAreReadAgainHaveTheirChunksInAFreshOrder) {
+  MakeCompleteStore(path_, schema_);
+  Stream stream(Open(), {.batch_size = 4, .num_epochs = 8, .epochs = {1, 0}});
+  std::vector<std::vector<uint64_t>> epochs(8);
+  StreamBatch batch;
+  while (stream.Next(&batch)) {
+    EXPECT_EQ(batch.store_epoch, batch.epoch % 2 == 0 ? 1u : 0u);
+    for (size_t i = 0; i + 1 < batch.positions.size(); i += 2) {
+      EXPECT_EQ(batch.positions[i] ^ 1, batch.positions[i + 1]) << "partners of a mixed view stay together";
+    }
+    ExpectContent(batch);
+    auto& positions = epochs[batch.epoch];
+    positions.insert(positions.end(), batch.positions.begin(), batch.positions.end());
+  }
+  std::vector<uint64_t> in_order(22);
+  std::iota(in_order.begin(), in_order.end(), uint64_t{0});
+  std::set<std::vector<uint64_t>> different;
+  for (uint32_t epoch = 0; epoch < 8; ++epoch) {
+    EXPECT_EQ(epochs[epoch] == in_order, epoch < 2) << epoch;
+    different.insert(epochs[epoch]);
+    std::sort(epochs[epoch].begin(), epochs[epoch].end());
+    EXPECT_EQ(epochs[epoch], in_order) << epoch;
+  }
+  EXPECT_EQ(different.size(), 7u);
+}
+
+// The parts of the ranks, put together.
+struct GlobalBatch {
+  uint32_t epoch = 0;
+  std::vector<uint64_t> positions;
+  std::vector<uint32_t> label_ids;
+  bool operator==(const GlobalBatch&) const = default;
+};
+
+struct Ranks {
+  Ranks(const std::shared_ptr<StoreSet>& stores, StreamOptions options, uint32_t world_size, unsigned threads,
+        const StreamState* state = nullptr) {
+    options.world_size = world_size;
+    options.threads = threads;
+    for (options.rank = 0; options.rank < world_size; ++options.rank) {
+      streams.push_back(state ? std::make_unique<Stream>(stores, options, *state)
+                              : std::make_unique<Stream>(stores, options));
+    }
+  }
+  // False at the end, which must be that of every rank.
+  bool Next(GlobalBatch* global) {
+    *global = {};
+    size_t num_ended = 0;
+    StreamBatch batch;
+    for (size_t rank = 0; rank < streams.size(); ++rank) {
+      if (!streams[rank]->Next(&batch)) {
+        ++num_ended;
+        continue;
+      }
+      const uint64_t n = batch.global_size;
+      EXPECT_EQ(batch.positions.size(), n * (rank + 1) / streams.size() - n * rank / streams.size());
+      EXPECT_EQ(batch.labels.size(), batch.positions.size());
+      global->epoch = batch.epoch;
+      global->positions.insert(global->positions.end(), batch.positions.begin(), batch.positions.end());
+      global->label_ids.insert(global->label_ids.end(), batch.labels.ids.begin(), batch.labels.ids.end());
+    }
+    EXPECT_TRUE(num_ended == 0 || num_ended == streams.size()) << num_ended << " ranks ended alone";
+    return num_ended == 0;
+  }
+  std::vector<std::unique_ptr<Stream>> streams;
+};
+
+std::vector<GlobalBatch> AllOf(Ranks ranks) {
+  std::vector<GlobalBatch> batches;
+  for (GlobalBatch batch; ranks.Next(&batch);) batches.push_back(batch);
+  return batches;
+}
+
+class StreamMatrixTest : public StreamTest, public testing::WithParamInterface<std::tuple<LastBatch, uint32_t>> {};
+
+TEST_P(StreamMatrixTest, RanksThreadsAndRestoresLeaveTheGlobalBatches) {
+  MakeCompleteStore(path_, schema_);
+  const auto stores = Open();
+  const StreamOptions options = {
+      .batch_size = std::get<1>(GetParam()), .num_epochs = 4, .last_batch = std::get<0>(GetParam())};
+  const std::vector<GlobalBatch> expected = AllOf(Ranks(stores, options, 1, 1));
+  size_t num_samples = 0;
+  for (const GlobalBatch& batch : expected) num_samples += batch.positions.size();
+  const uint32_t full = 22 / options.batch_size * options.batch_size;
+  switch (options.last_batch) {
+    case LastBatch::kShort:
+      EXPECT_EQ(num_samples, 4u * 22);
+      break;
+    case LastBatch::kDrop:
+      EXPECT_EQ(num_samples, 4u * full);
+      break;
+    case LastBatch::kPad:
+      EXPECT_EQ(num_samples, 4u * (full + (full < 22 ? options.batch_size : 0)));
+      EXPECT_TRUE(full == 22 || expected[22 / options.batch_size].positions.back() ==
+                                    options.batch_size - 1 - 22 % options.batch_size);
+      break;
+  }
+  const std::vector<uint32_t> world_sizes = {1, 2, 3, 4, 8};
+  for (size_t w = 0; w < world_sizes.size(); ++w) {
+    const uint32_t world_size = world_sizes[w];
+    for (const unsigned threads : {1u, 2u, 4u}) {
+      SCOPED_TRACE(fmt::format("{} ranks, {} threads", world_size, threads));
+      EXPECT_EQ(AllOf(Ranks(stores, options, world_size, threads)), expected);
+    }
+    const uint32_t other = world_sizes[(w + 2) % world_sizes.size()];
+    Ranks ranks(stores, options, world_size, 2);
+    GlobalBatch batch;
+    for (size_t step = 0; step <= expected.size(); ++step) {
+      SCOPED_TRACE(fmt::format("{} ranks, restored after step {} by {}", world_size, step, other));
+      const StreamState state = ranks.streams.back()->state();
+      const std::vector<GlobalBatch> rest(expected.begin() + static_cast<std::ptrdiff_t>(step), expected.end());
+      EXPECT_EQ(AllOf(Ranks(stores, options, other, 1, &state)), rest);
+      ranks.Next(&batch);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Batches, StreamMatrixTest,
+                         testing::Combine(testing::Values(LastBatch::kShort, LastBatch::kDrop, LastBatch::kPad),
+                                          testing::Values(8u, 11u, 16u, 22u)));
+
+TEST_F(StreamTest, RestoresWithAnotherBatchSize) {
+  MakeCompleteStore(path_, schema_);
+  const auto stores = Open();
+  Stream stream(stores, {.batch_size = 5, .num_epochs = 2}, At(0, 12));
+  StreamBatch batch;
+  for (const uint64_t size : {5u, 5u, 5u, 5u, 5u, 5u, 2u}) {
+    ASSERT_TRUE(stream.Next(&batch));
+    EXPECT_EQ(batch.positions.size(), size);
+    ExpectContent(batch);
+  }
+  EXPECT_FALSE(stream.Next(&batch));
+}
+
+TEST_F(StreamTest, RefusesRanksThatCannotBe) {
+  MakeCompleteStore(path_, schema_);
+  const auto refused = [&](const StreamOptions& options, const char* text) {
+    EXPECT_THAT([&] { Stream(Open(), options); }, FailsWith(ErrorCode::kInvalidArgument, text));
+  };
+  refused({.batch_size = 2, .world_size = 3}, "rank 0 of 3 with global batches of 2");
+  refused({.rank = 2, .world_size = 2}, "rank 2 of 2");
+  refused({.world_size = 0}, "of 0");
+  refused({.batch_size = 23, .last_batch = LastBatch::kDrop}, "batches of 23 samples, of which an epoch has 22");
+  refused({.epochs = {0, 3}}, "epoch 3, but there are 2");
+  EXPECT_THAT(
+      [&] {
+        Stream(Open(), {.epochs = {1, 0}}, At(0, 4));
+      },
+      FailsWith(ErrorCode::kMismatch, "in epoch 0 of the store, but training epoch 0 reads 1"));
+}
+
+TEST_F(StreamTest, ReadsOneSampleAtATime) {
+  MakeCompleteStore(path_, schema_);
+  const auto stores = Open();
+  const Order order(OrderKind::kGlobal, schema_.seed, 1, 22);
+  LabelBatch labels;
+  std::vector<uint64_t> positions;
+  for (uint64_t sample = 0; sample < 22; ++sample) {
+    ReadSample(*stores, 1, sample, &labels);
+    positions.push_back(order.PositionOf(sample));
+  }
+  EXPECT_TRUE(SameLabels(labels, ExpectedLabels(1, positions)));
+  EXPECT_THAT([&] { ReadSample(*stores, 1, 22, &labels); }, FailsWith(ErrorCode::kInvalidArgument, "sample 22 of 22"));
+}
+
+TEST_F(StreamTest, PadsLabelsToRows) {
+  LabelBatch labels;
+  labels.Append(std::vector{4u, 2u}, std::vector{-1.0f, -2.0f}, 0.1f);
+  labels.Append(std::vector{7u}, std::vector{-0.5f}, 0.2f);
+  std::vector<int64_t> ids(6, -1);
+  std::vector<float> log_probs(6, 1);
+  PadLabels(labels, 3, ids.data(), log_probs.data());
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  EXPECT_EQ(ids, (std::vector<int64_t>{4, 2, 0, 7, 0, 0}));
+  EXPECT_EQ(log_probs, (std::vector<float>{-1, -2, kNone, -0.5f, kNone, kNone}));
+  EXPECT_THAT([&] { PadLabels(labels, 1, ids.data(), log_probs.data()); },
+              FailsWith(ErrorCode::kInvalidArgument, "label 0 has 2 entries, more than 1"));
+}
+
+// A stream that begins before its labels are there gets them as they are committed.
+TEST_F(StreamTest, FollowsAStoreThatIsBeingProduced) {
+  MakeStore(path_, schema_, {0, 1});
+  Stream stream(Open(), {.batch_size = 4, .num_epochs = 2, .wait_seconds = 60});
+  std::jthread producer([&] {
+    StoreWriter writer(path_, schema_);
+    for (const uint64_t index : writer.MissingSpans()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      writer.Commit({WriteSpan(schema_, path_, index)});
+    }
+  });
+  StreamBatch batch;
+  uint64_t num_samples = 0;
+  for (; stream.Next(&batch); num_samples += batch.positions.size()) ExpectContent(batch);
+  EXPECT_EQ(num_samples, 44u);
+}
+
+TEST_F(StreamTest, WaitsNoLongerThanItIsTold) {
+  MakeStore(path_, schema_, {0});
+  Stream stream(Open(), {.batch_size = 4, .num_epochs = 1, .wait_seconds = 0.2});
+  StreamBatch batch;
+  EXPECT_THAT(
+      [&] {
+        while (stream.Next(&batch)) {
+        }
+      },
+      FailsWith(ErrorCode::kUnavailable, "of epoch 0 (1 of 6 spans are labelled); `decant status"));
+}
+
+TEST_F(StreamTest, DestroyingWhileItWaitsDoesNotHang) {
+  MakeStore(path_, schema_, {0});
+  const Stream stream(Open(), {.batch_size = 4, .num_epochs = 1, .wait_seconds = 1e6});
 }
 
 // Chunks of several blocks of the file, so that damage to one leaves the others readable.

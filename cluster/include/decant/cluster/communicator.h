@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,23 @@ bool LaunchedByMpi();
 // `start_limit`. The destructor finalises MPI. Where a rank has died or is stopped that may never end: after 12 s it
 // returns all the same. In both cases the process should end with _exit(). kUnavailable, also later, for MPI's errors.
 std::unique_ptr<Communicator> MakeMpiCommunicator(std::chrono::duration<double> start_limit);
+
+// The ranks of MPI_COMM_WORLD that compute in step: what data-parallel training needs of MPI. For one thread.
+class LockstepRanks {
+ public:
+  virtual ~LockstepRanks() = default;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  // Adds up the ranks' numbers, element by element, in place: every rank calls it with equally many and gets the same.
+  // kUnavailable when the others do not join within the limit.
+  virtual void Sum(std::span<float> numbers) = 0;
+  // Ends the processes of all ranks: what a rank does that fails alone, since the others would wait for it.
+  [[noreturn]] virtual void Abort(int exit_code) = 0;
+};
+// Initialises MPI, once in a process; the destructor finalises it, for which all ranks must come. `limit`: of one
+// Sum().
+std::unique_ptr<LockstepRanks> MakeMpiLockstepRanks(std::chrono::duration<double> limit);
+
 // "Open MPI v4.1.4, ..."
 std::string MpiVersion();
 

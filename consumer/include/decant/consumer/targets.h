@@ -11,11 +11,11 @@
 
 namespace decant {
 
-// A batch to learn from: `labels.size()` consecutive positions of an epoch of views.
+// A rank's part of a global batch to learn from: n positions of an epoch of views.
 struct TargetBatch {
   uint32_t epoch = 0;           // training epoch
   uint32_t view_epoch = 0;      // epoch of the views
-  uint64_t position = 0;        // of the first label
+  uint64_t global_size = 0;     // samples of the global batch
   std::vector<View> views;      // [n]
   std::vector<uint8_t> images;  // [n, H, W, C], rendered
   LabelBatch labels;            // [n]
@@ -27,26 +27,34 @@ class Targets {
   virtual ~Targets() = default;
   // The next batch, in re-used memory; false after the last epoch.
   virtual bool Next(TargetBatch* batch) = 0;
-  // Labels of an epoch.
-  virtual uint64_t num_samples() const = 0;
+  // Global batches of a whole training epoch, the same for every rank.
+  virtual uint64_t batches_per_epoch() const = 0;
+  // The samples of the views.
+  virtual const ImageSource& source() const = 0;
   // Classes that labels can name.
   virtual uint32_t num_classes() const = 0;
   // At which the labels hold.
   virtual double temperature() const = 0;
-  // Goes to the beginning of a training epoch.
-  virtual void StartAt(uint32_t epoch) = 0;
+  // Where a checkpoint continues, and going there. The digest is empty without a store.
+  virtual StreamState state() const = 0;
+  virtual void StartAt(const StreamState& state) = 0;
   // What a checkpoint must match to continue with these targets.
   virtual std::string identity() const = 0;
 };
 
 struct TargetOptions {
   uint32_t num_epochs = 1;
-  uint32_t batch_size = 64;
+  uint32_t batch_size = 64;  // of a global batch
+  LastBatch last_batch = LastBatch::kShort;
+  uint32_t rank = 0;
+  uint32_t world_size = 1;
+  unsigned threads = 1;     // that read labels
+  double wait_seconds = 0;  // for labels that are being produced
 };
 
-// The labels of a store. `views` must render the store's views of the store's dataset: where the store has the
-// fingerprints of what the teacher saw, a batch of other views is kMismatch.
-std::unique_ptr<Targets> MakeStoredTargets(std::shared_ptr<const StoreReader> store, const ViewRenderer& views,
+// The labels of stores. `views` must render the stores' views of their dataset: where a store has the fingerprints of
+// what the teacher saw, a batch of other views is kMismatch.
+std::unique_ptr<Targets> MakeStoredTargets(std::shared_ptr<StoreSet> stores, const ViewRenderer& views,
                                            const TargetOptions& options);
 
 // The true classes, without any store: one class for a plain view, two, by their shares, for a mixed one.

@@ -38,6 +38,9 @@ class StoreReader {
   const std::vector<std::optional<SpanTrailer>>& ledger() const;
   uint64_t num_committed_spans() const;
 
+  // Whether a chunk's labels are committed, as of the opening or the last Refresh(); kInvalidArgument where there is no
+  // such chunk. Unlike ledger(), while another thread calls Refresh().
+  bool IsLabelled(uint32_t epoch, uint64_t chunk) const;
   // Whether the labels of an epoch were deleted after use; its ledger entries are still there.
   bool expired(uint32_t epoch) const;
 
@@ -49,6 +52,9 @@ class StoreReader {
   // span is not committed or has expired, kDataLoss when it is damaged or gone; `labels` then means nothing until
   // Clear().
   void ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels, size_t temperature = 0) const;
+  // The same for the samples [begin, end) of the chunk; decodes nothing else where they are few.
+  void ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels,
+                   size_t temperature = 0) const;
   // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
   void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature = 0) const;
   // The same as codes: of a chunk, and of the sample at `position` alone.

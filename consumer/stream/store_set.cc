@@ -1,0 +1,119 @@
+#include "decant/consumer/store_set.h"
+
+#include <algorithm>
+
+#include "decant/base/error.h"
+#include "decant/base/hash.h"
+
+namespace decant {
+namespace {
+
+size_t TemperatureIndex(const StoreReader& store, double temperature) {
+  const std::vector<double>& temperatures = store.schema().codec.temperatures;
+  const auto found = std::find(temperatures.begin(), temperatures.end(), temperature);
+  if (found != temperatures.end()) return static_cast<size_t>(found - temperatures.begin());
+  Fail(
+      ErrorCode::kMismatch,
+      "{}: the labels hold at temperature {}, not at {}: a label cannot be tempered afterwards; use {}, or label again "
+      "with labels.temperatures = [{}]",
+      store.path(), fmt::join(temperatures, ", "), temperature, fmt::join(temperatures, " or "), temperature);
+}
+
+// What must be equal in stores that are read as one; `with_views`: what must be equal in labels of the same views.
+nlohmann::json CommonPart(const Schema& schema, bool with_views) {
+  nlohmann::json part = {{"dataset", schema.dataset},
+                         {"num_samples", schema.layout.num_samples},
+                         {"chunk_size", schema.layout.chunk_size},
+                         {"num_classes", schema.codec.num_classes},
+                         {"windows", schema.codec.windows}};
+  if (!with_views) return part;
+  part["num_epochs"] = schema.layout.num_epochs;
+  part["views"] = schema.views;
+  part["order"] = schema.order;
+  part["seed"] = schema.seed;
+  return part;
+}
+
+std::string SetDigest(const std::vector<std::shared_ptr<StoreReader>>& stores, Combine combine) {
+  if (stores.size() == 1) return SchemaDigest(stores.front()->schema());
+  std::string text = combine == Combine::kEpochs ? "epochs" : "teachers";
+  for (const auto& store : stores) text += " " + SchemaDigest(store->schema());
+  return Sha256Hex(text);
+}
+
+}  // namespace
+
+StoreSet::StoreSet(std::shared_ptr<StoreReader> store) : combine_(Combine::kEpochs) {
+  temperature_ = store->schema().codec.temperatures.front();
+  stores_ = {std::move(store)};
+  temperature_index_ = {0};
+  digest_ = SetDigest(stores_, combine_);
+}
+
+StoreSet::StoreSet(std::vector<std::shared_ptr<StoreReader>> stores, Combine combine, double temperature)
+    : stores_(std::move(stores)), combine_(combine), temperature_(temperature) {
+  if (stores_.empty()) Fail(ErrorCode::kInvalidArgument, "a set of no stores; expected at least one");
+  const StoreReader& first = *stores_.front();
+  const nlohmann::json expected = CommonPart(first.schema(), combine_ == Combine::kTeachers);
+  for (const auto& store : stores_) {
+    const nlohmann::json found = CommonPart(store->schema(), combine_ == Combine::kTeachers);
+    for (const auto& [key, value] : expected.items()) {
+      if (found.at(key) == value) continue;
+      Fail(ErrorCode::kMismatch, "{} and {} are no set: {} expected {}, found {}", first.path(), store->path(), key,
+           value.dump(), found.at(key).dump());
+    }
+    temperature_index_.push_back(TemperatureIndex(*store, temperature));
+  }
+  digest_ = SetDigest(stores_, combine_);
+}
+
+uint32_t StoreSet::num_epochs() const {
+  if (combine_ == Combine::kTeachers) return layout().num_epochs;
+  uint32_t num_epochs = 0;
+  for (const auto& store : stores_) num_epochs += store->schema().layout.num_epochs;
+  return num_epochs;
+}
+
+StoreSet::Epoch StoreSet::EpochOf(uint32_t epoch) const {
+  uint32_t in_store = epoch;
+  for (const auto& store : stores_) {
+    const uint32_t num_epochs = store->schema().layout.num_epochs;
+    if (in_store < num_epochs) return {store.get(), in_store};
+    if (combine_ == Combine::kTeachers) break;
+    in_store -= num_epochs;
+  }
+  Fail(ErrorCode::kInvalidArgument, "{}: epoch {}, but there are {}", stores_.front()->path(), epoch, num_epochs());
+}
+
+bool StoreSet::IsLabelled(uint32_t epoch, uint64_t chunk) const {
+  const Epoch place = EpochOf(epoch);
+  if (combine_ == Combine::kEpochs) return place.store->IsLabelled(place.epoch, chunk);
+  return std::ranges::all_of(stores_, [&](const auto& store) { return store->IsLabelled(epoch, chunk); });
+}
+
+void StoreSet::Refresh() {
+  const std::lock_guard lock(refresh_);
+  for (const auto& store : stores_) store->Refresh();
+}
+
+void StoreSet::ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const {
+  const Epoch place = EpochOf(epoch);
+  if (combine_ == Combine::kEpochs || stores_.size() == 1) {
+    size_t index = 0;
+    while (stores_[index].get() != place.store) ++index;
+    place.store->ReadSamples(place.epoch, chunk, begin, end, labels, temperature_index_[index]);
+    return;
+  }
+  std::vector<LabelBatch> teachers(stores_.size());
+  for (size_t i = 0; i < stores_.size(); ++i) {
+    stores_[i]->ReadSamples(epoch, chunk, begin, end, &teachers[i], temperature_index_[i]);
+  }
+  try {
+    AppendAverages(teachers, num_classes(), labels);
+  } catch (const Error& error) {
+    Fail(error.code(), "{} and others, epoch {}, chunk {} from sample {}: {}", stores_.front()->path(), epoch, chunk,
+         begin, error.what());
+  }
+}
+
+}  // namespace decant
