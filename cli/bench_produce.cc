@@ -10,10 +10,10 @@
 #include "decant/data/npz_writer.h"
 #include "decant/store/store_writer.h"
 
+#include "bench/process_figures.h"
 #include "console.h"
 #include "labelling.h"
 #include "subprocess.h"
-#include "workspace.h"
 
 namespace decant {
 namespace {
@@ -246,7 +246,7 @@ replicas = {}
   const std::string program_;
   const ProduceBenchmarkOptions options_;
   const std::function<void(const std::string&)>& progress_;
-  const Workspace workspace_;
+  const ScratchFolder workspace_{""};
   double chunk_bytes_ = 0;
   std::vector<ProduceRow> rows_;
 };

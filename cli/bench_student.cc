@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <time.h>
 #include <torch/torch.h>
-#include <unistd.h>
 
 #include "decant/bench/synthetic_teacher.h"
 #include "decant/consumer/densify.h"
@@ -16,6 +15,8 @@
 #include "decant/consumer/stream.h"
 #include "decant/models/threads.h"
 #include "decant/store/store_writer.h"
+
+#include "bench/process_figures.h"
 
 namespace decant {
 namespace {
@@ -77,41 +78,53 @@ bool Wanted(const StudentBenchmarkOptions& options, const std::string& setting) 
   return options.setting == "all" || setting.starts_with(options.setting);
 }
 
-// A store of an epoch of labels, that goes away with its benchmark.
+// A store of an epoch of labels, few different ones again and again, that goes away with its benchmark.
 class BenchmarkStore {
  public:
-  BenchmarkStore(const Setting& setting, const StudentBenchmarkOptions& options) {
-    const std::string folder =
-        options.directory.empty() ? std::filesystem::temp_directory_path().native() : options.directory;
-    path_ = fmt::format("{}/decant-bench-{}", folder, ::getpid());
+  BenchmarkStore(const Setting& setting, const StudentBenchmarkOptions& options)
+      : folder_(options.directory), path_(folder_.File("labels.decant")) {
     const LabelBatch distinct = MakeLabelsOf(setting, kDistinctLabels);
-    schema_.layout = {.num_samples = options.labels, .num_epochs = 1, .chunk_size = 1024, .span_chunks = 64};
-    schema_.codec = {.num_classes = setting.num_classes, .k = setting.k, .delta = 0.03125};
-    schema_.order = OrderIdentity(OrderKind::kGlobal);
-    StoreWriter writer(path_, schema_);
+    Schema schema;
+    schema.layout = {.num_samples = options.labels, .num_epochs = 1, .chunk_size = 1024, .span_chunks = 256};
+    schema.codec = {.num_classes = setting.num_classes, .k = setting.k, .delta = 0.03125};
+    schema.order = OrderIdentity(OrderKind::kGlobal);
+    StoreWriter writer(path_, schema);
     for (const uint64_t index : writer.MissingSpans()) {
-      const Span span = schema_.layout.SpanAt(index);
+      const Span span = schema.layout.SpanAt(index);
       SpanWriter file(writer.schema(), path_, span, "bench");
       for (uint64_t chunk = span.chunk_begin; chunk < span.chunk_end; ++chunk) {
         const size_t begin = chunk * 1024 % kDistinctLabels;
         LabelBatch labels;
-        labels.AppendRange(distinct, begin, begin + schema_.layout.ChunkSamples(chunk));
+        labels.AppendRange(distinct, begin, begin + schema.layout.ChunkSamples(chunk));
         file.AddChunk(labels);
       }
       writer.Commit({file.Finish()});
     }
     writer.Seal();
   }
-  ~BenchmarkStore() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
   std::shared_ptr<StoreReader> Open() const { return std::make_shared<StoreReader>(path_); }
 
  private:
+  ScratchFolder folder_;
   std::string path_;
-  Schema schema_;
 };
+
+// What streaming a whole store adds to the memory of the process, at most.
+RateRow MemoryRow(const BenchmarkStore& store, const StudentBenchmarkOptions& options) {
+  const double before = ResidentMebibytes();
+  Stream stream(std::make_shared<StoreSet>(store.Open()), {.batch_size = 1024, .threads = 2});
+  StreamBatch batch;
+  double most = before;
+  for (uint64_t num_batches = 0; stream.Next(&batch); ++num_batches) {
+    if (num_batches % 256 == 0) most = std::max(most, ResidentMebibytes());
+  }
+  return {fmt::format("memory_{}", options.labels),
+          "MiB more",
+          most - before,
+          "MiB before",
+          before,
+          (most - before) / before};
+}
 
 RateRow StreamRow(const Setting& setting, const BenchmarkStore& store, const StudentBenchmarkOptions& options) {
   const auto reader = store.Open();
@@ -189,6 +202,10 @@ RateRow StepRow(const Setting& setting, const BenchmarkStore& store, const Stude
 std::vector<RateRow> RunStreamBenchmark(const StudentBenchmarkOptions& options, const ProgressFunction& progress) {
   SetIntraOpThreads(1);
   std::vector<RateRow> rows;
+  if (options.setting == "memory") {
+    progress(fmt::format("writing {} labels", options.labels));
+    return {MemoryRow(BenchmarkStore(kSettings.front(), options), options)};
+  }
   for (const Setting& setting : kSettings) {
     const bool wants_step = Wanted(options, "step_" + setting.name);
     if (!Wanted(options, setting.name) && !wants_step) continue;

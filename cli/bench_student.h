@@ -31,7 +31,7 @@ using ProgressFunction = std::function<void(const std::string&)>;
 
 // Reading a store: labels a second and core of threads that read, decode and hand out, beside decoding records that are
 // in memory (`c1000_k10`, `c21841_k100`); a student's steps with a stream beside the same steps with labels in memory
-// (`step_...`).
+// (`step_...`). With the setting `memory` alone: what streaming a store adds to the process's memory.
 std::vector<RateRow> RunStreamBenchmark(const StudentBenchmarkOptions& options, const ProgressFunction& progress);
 // Dense targets, 1,024 labels of 1,000 and 21,841 classes, in bytes a second: beside memset() of the same buffer, and
 // LibTorch's repeat() and scatter_() into a buffer that is used again and into a fresh one.

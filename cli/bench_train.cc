@@ -5,8 +5,8 @@
 #include "decant/base/error.h"
 #include "decant/base/file.h"
 
+#include "bench/process_figures.h"
 #include "subprocess.h"
-#include "workspace.h"
 
 namespace decant {
 namespace {
@@ -82,7 +82,7 @@ double Mean(const std::vector<double>& values) {
 
 TrainBenchmarkReport RunTrainBenchmark(const std::string& program, const TrainBenchmarkOptions& options,
                                        const std::function<void(const std::string&)>& progress) {
-  const Workspace workspace;
+  const ScratchFolder workspace("");
   const auto run = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), program);
     arguments.push_back("--json");

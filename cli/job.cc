@@ -121,6 +121,7 @@ std::vector<Key> KeysOf(Job* job) {
       {"produce.replicas", &job->produce.replicas},
       {"produce.queue_depth", &job->produce.queue_depth},
       {"produce.check_space", &job->produce.check_space},
+      {"student.module", Path{&job->student.module}},
       {"student.architecture", &job->student.architecture},
       {"student.features", &job->student.features},
       {"student.depth", &job->student.depth},

@@ -2,6 +2,8 @@
 
 #include "decant/base/error.h"
 
+#include "scripted_network.h"
+
 namespace decant {
 namespace {
 
@@ -34,6 +36,7 @@ void TakeWeights(const TensorFile& file, const std::string& path, Network* netwo
 }
 
 void SaveNetwork(const std::string& path, const NetworkSpec& spec, const Network& network) {
+  if (IsScripted(network)) return SaveScripted(network, ToJson(spec).dump(), path);
   TensorFile file;
   file.texts[kNetworkText] = ToJson(spec).dump();
   PutWeights(network, &file);
@@ -41,6 +44,13 @@ void SaveNetwork(const std::string& path, const NetworkSpec& spec, const Network
 }
 
 LoadedNetwork LoadNetwork(const std::string& path) {
+  if (!IsTensorFile(path)) {
+    LoadedNetwork loaded;
+    loaded.spec =
+        NetworkSpecFromJson(nlohmann::json::parse(ReadScriptedText(path), nullptr, /*allow_exceptions=*/false));
+    loaded.network = LoadScriptedNetwork(path);
+    return loaded;
+  }
   const TensorFile file = ReadTensorFile(path);
   const auto text = file.texts.find(kNetworkText);
   if (text == file.texts.end()) Fail(ErrorCode::kDataLoss, "{}: not a network: no text '{}'", path, kNetworkText);

@@ -5,6 +5,8 @@
 
 #include "decant/base/error.h"
 
+#include "scripted_network.h"
+
 namespace decant {
 namespace {
 
@@ -21,6 +23,7 @@ bool InRange(uint32_t value, uint32_t low, uint32_t high) {
 }  // namespace
 
 void NetworkSpec::Validate() const {
+  if (!module.empty()) return;
   Require(architecture == "convnet" || architecture == "vit", "architecture", architecture, "'convnet' or 'vit'");
   Require(InRange(features, 1, 4096), "features", features, "1 to 4096");
   Require(InRange(depth, 1, 128), "depth", depth, "1 to 128");
@@ -41,22 +44,25 @@ void NetworkSpec::Validate() const {
 }
 
 nlohmann::json ToJson(const NetworkSpec& spec) {
-  return {{"architecture", spec.architecture},
-          {"height", spec.height},
-          {"width", spec.width},
-          {"channels", spec.channels},
-          {"features", spec.features},
-          {"depth", spec.depth},
-          {"heads", spec.heads},
-          {"mean", spec.mean},
-          {"num_classes", spec.num_classes},
-          {"patch_size", spec.patch_size},
-          {"std", spec.std}};
+  nlohmann::json json = {{"architecture", spec.architecture},
+                         {"height", spec.height},
+                         {"width", spec.width},
+                         {"channels", spec.channels},
+                         {"features", spec.features},
+                         {"depth", spec.depth},
+                         {"heads", spec.heads},
+                         {"mean", spec.mean},
+                         {"num_classes", spec.num_classes},
+                         {"patch_size", spec.patch_size},
+                         {"std", spec.std}};
+  if (!spec.module.empty()) json["module"] = spec.module;
+  return json;
 }
 
 NetworkSpec NetworkSpecFromJson(const nlohmann::json& json) {
   try {
     NetworkSpec spec;
+    spec.module = json.value("module", "");
     json.at("architecture").get_to(spec.architecture);
     json.at("height").get_to(spec.height);
     json.at("width").get_to(spec.width);
@@ -80,6 +86,7 @@ std::shared_ptr<Network> MakeNetwork(const NetworkSpec& spec, uint64_t seed) {
   static std::mutex one_generator;  // LibTorch's weights come from one for the whole process
   const std::lock_guard lock(one_generator);
   torch::manual_seed(seed);
+  if (!spec.module.empty()) return LoadScriptedNetwork(spec.module);  // whose dropout draws from it
   return spec.architecture == "vit" ? MakeVisionTransformer(spec) : MakeConvNet(spec);
 }
 

@@ -76,9 +76,9 @@ uint32_t StoreSet::num_epochs() const {
 
 StoreSet::Epoch StoreSet::EpochOf(uint32_t epoch) const {
   uint32_t in_store = epoch;
-  for (const auto& store : stores_) {
-    const uint32_t num_epochs = store->schema().layout.num_epochs;
-    if (in_store < num_epochs) return {store.get(), in_store};
+  for (size_t index = 0; index < stores_.size(); ++index) {
+    const uint32_t num_epochs = stores_[index]->schema().layout.num_epochs;
+    if (in_store < num_epochs) return {stores_[index].get(), in_store, index};
     if (combine_ == Combine::kTeachers) break;
     in_store -= num_epochs;
   }
@@ -99,9 +99,7 @@ void StoreSet::Refresh() {
 void StoreSet::ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const {
   const Epoch place = EpochOf(epoch);
   if (combine_ == Combine::kEpochs || stores_.size() == 1) {
-    size_t index = 0;
-    while (stores_[index].get() != place.store) ++index;
-    place.store->ReadSamples(place.epoch, chunk, begin, end, labels, temperature_index_[index]);
+    place.store->ReadSamples(place.epoch, chunk, begin, end, labels, temperature_index_[place.index]);
     return;
   }
   std::vector<LabelBatch> teachers(stores_.size());

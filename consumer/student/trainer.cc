@@ -11,6 +11,7 @@
 #include <torch/torch.h>
 
 #include "decant/base/error.h"
+#include "decant/base/hash.h"
 #include "decant/consumer/sparse_loss.h"
 #include "decant/models/checkpoint.h"
 #include "decant/models/input.h"
@@ -107,6 +108,7 @@ class Trainer {
 
 nlohmann::json Trainer::Identity() const {
   return {{"network", ToJson(spec_)},
+          {"module", spec_.module.empty() ? "" : Sha256HexOfFile(spec_.module)},
           {"targets", targets_.identity()},
           {"temperature", targets_.temperature()},
           {"epochs", options_.num_epochs},

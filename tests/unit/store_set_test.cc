@@ -122,6 +122,39 @@ TEST_F(StoreSetTest, EpochsStandSideBySide) {
   }
 }
 
+// Few samples are decoded one by one, many with their chunk: the same labels.
+TEST_F(StoreSetTest, ReadsAnyPartOfAChunk) {
+  for (const bool windows : {false, true}) {
+    Schema schema = SmallSchema(1);
+    schema.layout = {.num_samples = 40, .num_epochs = 1, .chunk_size = 20, .span_chunks = 1};
+    schema.codec.windows = windows;
+    schema.codec.view_fingerprints = true;
+    const std::string path = directory_.File(windows ? "windows" : "views");
+    MakeCompleteStore(path, schema);
+    const StoreReader store(path);
+    LabelBatch all;
+    store.ReadChunk(0, 1, &all);
+    for (uint32_t begin = 0; begin <= 20; ++begin) {
+      for (uint32_t end = begin; end <= 20; ++end) {
+        LabelBatch part, expected;
+        store.ReadSamples(0, 1, begin, end, &part);
+        expected.AppendSamples(all, begin, end);
+        EXPECT_EQ(part.ids, expected.ids) << begin << " to " << end;
+        EXPECT_EQ(part.log_probs, expected.log_probs);
+        EXPECT_EQ(part.offsets, expected.offsets);
+        EXPECT_EQ(part.window_offsets, expected.window_offsets);
+        EXPECT_EQ(part.window_hashes, expected.window_hashes);
+        EXPECT_EQ(part.view_fingerprints, expected.view_fingerprints);
+      }
+    }
+    LabelBatch none;
+    EXPECT_THAT([&] { store.ReadSamples(0, 1, 3, 21, &none); },
+                FailsWith(ErrorCode::kInvalidArgument, "chunk 1 of epoch 0: samples [3, 21) of 20"));
+    EXPECT_THAT([&] { store.IsLabelled(0, 2); }, FailsWith(ErrorCode::kInvalidArgument, "2 chunks"));
+    EXPECT_TRUE(store.IsLabelled(0, 1));
+  }
+}
+
 TEST_F(StoreSetTest, RefusesStoresThatDoNotBelongTogether) {
   const auto a = Make("a", schema_);
   Schema other = schema_;

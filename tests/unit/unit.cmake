@@ -51,7 +51,7 @@ decant_test(label_writer_test LABEL unit LINKS decant::select)
 decant_test(label_adviser_test LABEL unit LINKS decant::select)
 decant_test(agreement_test LABEL unit LINKS decant::select)
 decant_test(span_groups_test LABEL unit LINKS decant::select)
-foreach(test stream_test store_set_test densify_test)
+foreach(test stream_test stream_ranks_test store_set_test densify_test)
   decant_test(${test} LABEL unit LINKS decant::stream)
 endforeach()
 

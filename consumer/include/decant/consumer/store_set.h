@@ -38,6 +38,7 @@ class StoreSet {
   struct Epoch {
     const StoreReader* store;
     uint32_t epoch;
+    size_t index;  // of the store in the set
   };
   // kInvalidArgument when `epoch` is not below num_epochs().
   Epoch EpochOf(uint32_t epoch) const;
@@ -51,9 +52,6 @@ class StoreSet {
   void ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const;
 
  private:
-  void CheckEpochs() const;
-  void CheckTeachers() const;
-
   std::vector<std::shared_ptr<StoreReader>> stores_;
   Combine combine_;
   double temperature_;

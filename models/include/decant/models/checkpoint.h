@@ -14,7 +14,8 @@ struct LoadedNetwork {
   std::shared_ptr<Network> network;
 };
 
-// The native checkpoint: a tensor file with the spec as the text `network` and the weights as `model.<name>`.
+// The native checkpoint: a tensor file with the spec as the text `network` and the weights as `model.<name>`; of a
+// network that came from TorchScript, TorchScript with the spec as the file `decant_network` in it.
 void SaveNetwork(const std::string& path, const NetworkSpec& spec, const Network& network);
 // kNotFound; kDataLoss for damage, or weights that do not fit the spec.
 LoadedNetwork LoadNetwork(const std::string& path);

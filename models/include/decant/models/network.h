@@ -14,7 +14,8 @@ class Network : public torch::nn::Module {
   virtual torch::Tensor Forward(const torch::Tensor& images) = 0;
 };
 
-// A network with fresh weights, a pure function of (spec, seed).
+// A network with fresh weights, a pure function of (spec, seed); that of spec.module with the weights that it has.
+// kNotFound, kDataLoss, kInvalidArgument for a module that cannot learn.
 //   convnet: two stages of residual blocks (3x3 convolutions, group norm, ReLU), the second at half the resolution and
 //            twice the channels; global average pool.
 //   vit:     a pre-norm Vision Transformer with a class token and learnt positions (Dosovitskiy et al., ICLR 2021).

@@ -10,6 +10,7 @@ namespace decant {
 
 // Everything that a network's shape depends on. Written into its checkpoint.
 struct NetworkSpec {
+  std::string module;                    // path of a TorchScript module, in place of all that describes an architecture
   std::string architecture = "convnet";  // "convnet" or "vit"
   uint32_t height = 0;                   // of the image
   uint32_t width = 0;
