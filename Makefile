@@ -1,5 +1,5 @@
 # The front door. The CMake presets are the build; these targets install what is missing, then call them.
-.PHONY: help deps test-deps program build demo test test-release build-asan test-core test-asan format clean
+.PHONY: help deps test-deps program build demo test test-release test-core test-asan format clean
 
 help:
 	@echo "make demo   install what is missing, build, and run the whole pipe on handwritten digits (about 3 minutes)"
@@ -26,11 +26,11 @@ build: deps
 demo: program
 	@build/release/cli/decant demo --out build/demo
 
-# Of the tests without the label unit most wait, for hosts, leases and limits: what the sanitisers need is built meanwhile.
+# Of the tests without the label unit most wait, for hosts, leases and limits: the sanitisers have their turn meanwhile.
 test: test-deps build
 	@ctest --preset release -L unit -j 2
-	@$(MAKE) --no-print-directory -j 2 test-release build-asan
-	@$(MAKE) --no-print-directory test-core test-asan
+	@$(MAKE) --no-print-directory -j 2 test-release test-asan
+	@$(MAKE) --no-print-directory test-core
 
 test-release:
 	@ctest --preset release -LE unit -j 4
@@ -42,12 +42,10 @@ test-core: deps
 	@ctest --preset core
 
 # Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer.
-build-asan: deps
+test-asan: deps
 	@$(CONFIGURE) asan --log-level=WARNING
 	@nice cmake --build --preset asan --parallel 2
-
-test-asan: build-asan
-	@ctest --preset asan
+	@nice ctest --preset asan
 
 format:
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i

@@ -109,6 +109,8 @@ add_test(NAME compare_decoding_with_pillow
   COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_decoding_with_pillow.py $<TARGET_FILE:print_pixels>)
 set_tests_properties(compare_decoding_with_pillow PROPERTIES LABELS unit)
 
+add_dependencies(unit_tests image_ops print_pixels)
+
 # What the program tells of its runs.
 decant_test(run_report_test LABEL unit LINKS decant::cluster nlohmann_json::nlohmann_json Threads::Threads)
 target_sources(run_report_test PRIVATE ${PROJECT_SOURCE_DIR}/cli/console.cc ${PROJECT_SOURCE_DIR}/cli/run_report.cc
