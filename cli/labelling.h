@@ -10,6 +10,7 @@
 #include "decant/store/schema.h"
 
 #include "job.h"
+#include "job_dataset.h"
 
 namespace decant {
 
@@ -30,27 +31,8 @@ Job ReadLabellingJob(const std::string& path, const std::vector<std::string>& ov
 // of them, and a decoding thread for every two replicas; on a GPU two replicas, and the cores but one decode, at
 // most 16.
 void ResolveThreads(const TeacherOptions& teacher, uint32_t cores, PipelineOptions* threads);
-// Opens the dataset that [data] names: the samples that are labelled.
-std::unique_ptr<Source> OpenJobSource(const Job& job);
 // Loads the teacher that [teacher] names, for the samples of `source`.
 std::unique_ptr<Teacher> MakeTeacher(const Job& job, const Source& source);
-// The shape in which a network sees images: the value `size` of the job's key, if it has one; else that of the views;
-// else the one shape that all images have.
-ImageShape ViewShape(const Job& job, const char* key, const std::vector<uint32_t>& size, const ImageSource& source);
-inline ImageShape TeacherShape(const Job& job, const ImageSource& source) {
-  return ViewShape(job, "teacher.image_size", job.teacher.image_size, source);
-}
-// Views that are cut as these are, at their middle, and not changed otherwise: what accuracy is measured on.
-ViewSpec TestViews(const ViewSpec& spec);
-
-// The job with its views as they are in the end: those of another store, where views.from names one. kMismatch when
-// that has another dataset.
-Job WithViewsFrom(const Job& job, const Source& source);
-// The views that [views] describes, of a resolved job. `shape` is the teacher's; a vocabulary that the job leaves out
-// is that of `num_classes` tokens.
-ViewRenderer MakeImageViews(const Job& job, const ImageSource& source, const ImageShape& shape);
-TokenViewer MakeTokenViews(const Job& job, const TokenSource& source, uint32_t num_classes);
-
 // Sets up what [views], [teacher] and [labels] of a resolved job name for `source`.
 LabellingSetup SetUpLabelling(const Job& job, std::unique_ptr<Source> source);
 

@@ -107,11 +107,13 @@ std::string TracePath(const std::string& path, int rank) {
 // What the coordinator tells every rank before its first span.
 struct Brief {
   std::string staging;
+  std::string claimant;
   uint64_t span_bytes = 0;
 };
 std::string EncodeBrief(const Brief& brief) {
   ByteWriter writer;
   writer.PutString(brief.staging);
+  writer.PutString(brief.claimant);
   writer.Put(brief.span_bytes);
   return writer.Take();
 }
@@ -119,6 +121,7 @@ Brief DecodeBrief(const std::string& bytes) {
   ByteReader reader(bytes, "brief of a job");
   Brief brief;
   brief.staging = reader.GetString();
+  brief.claimant = reader.GetString();
   brief.span_bytes = reader.Get<uint64_t>();
   return brief;
 }
@@ -173,7 +176,7 @@ class ProduceRank {
     return {.open = [this] { Open(); },
             .set_up = [this] { return SetUp(); },
             .begin = [this](const std::string& brief) { BeginSpans(DecodeBrief(brief)); },
-            .work = [this](uint64_t group) { return EncodeSpanFiles(labeller_->Label(group)); },
+            .work = [this](uint64_t group) { return Work(group); },
             .prepare = [this](uint64_t group) { labeller_->Prepare(group); },
             .statistics = [this] { return is_set_up_ ? StatisticsText(labeller_->times()) : std::string(); },
             .abandon = [this] { labeller_->Abandon(); },
@@ -193,7 +196,7 @@ class ProduceRank {
                   for (const std::string& result : results) DecodeSpanFiles(setup_.schema.layout, result, &files);
                   production_->Commit(files);
                 },
-            .complete = [this] { production_->Complete(); },
+            .complete = [this] { production_->Complete(StopRequested); },
             .tick =
                 [this](const JobStatus& status) {
                   if (has_begun_) production_->Tick(status);
@@ -221,7 +224,17 @@ class ProduceRank {
     return identity;
   }
 
+  // Nothing where a guest has begun the group.
+  std::string Work(uint64_t group) {
+    if (claims_ && !claims_->Claim(group)) {
+      labeller_->Skip(group);
+      return "";
+    }
+    return EncodeSpanFiles(labeller_->Label(group));
+  }
+
   void BeginSpans(const Brief& brief) {
+    if (!brief.claimant.empty()) claims_.emplace(job_.labels.store, brief.claimant);
     constexpr uint64_t kSpansAtOnce = 2;  // one that is written, one that is copied
     scratch_->RequireSpace(kSpansAtOnce * LocalSize() * brief.span_bytes);
     labeller_->Begin({.staging = brief.staging, .scratch = scratch_->path()});
@@ -242,7 +255,9 @@ class ProduceRank {
     JobPlan plan;
     plan.spans = production_->Begin(setup_.schema, labeller_->groups(), calibrate,
                                     [this] { return labeller_->bytes_per_sample(); });
-    plan.brief = EncodeBrief({.staging = production_->staging_path(), .span_bytes = production_->span_bytes()});
+    plan.brief = EncodeBrief({.staging = production_->staging_path(),
+                              .claimant = production_->claimant(),
+                              .span_bytes = production_->span_bytes()});
     return plan;
   }
 
@@ -275,6 +290,7 @@ class ProduceRank {
   LabellingSetup setup_;
   std::optional<SpanScratch> scratch_;
   std::optional<SpanLabeller> labeller_;
+  std::optional<SpanClaims> claims_;  // in the coordinator's name
   std::optional<Production> production_;
   std::atomic<bool> is_set_up_ = false;  // labeller_ is there, for other threads
   std::atomic<bool> has_begun_ = false;  // production_ is

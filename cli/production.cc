@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <thread>
 
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 namespace decant {
 namespace {
 
+constexpr std::chrono::seconds kPatienceWithGuests(30);
 constexpr uint64_t kFileBytes = 1500;  // of a span's file, beside its chunks
 
 std::vector<uint64_t> Without(const std::vector<uint64_t>& spans, const std::vector<uint64_t>& others) {
@@ -38,7 +40,7 @@ std::vector<uint64_t> Production::Begin(const Schema& schema, const SpanGroups& 
                                         const std::function<double()>& bytes_per_sample) {
   layout_ = schema.layout;
   groups_.emplace(groups);
-  store_.emplace(store_path_, schema, calibrate, WriterOptions{.lease_seconds = options_.lease_seconds});
+  OpenStore(schema, calibrate);
   RequireProbe(schema);
   start_ = std::chrono::steady_clock::now();
   RunFacts facts = {.store = store_path_,
@@ -65,15 +67,39 @@ std::vector<uint64_t> Production::Begin(const Schema& schema, const SpanGroups& 
   return MyGroups(Without(store_->MissingSpans(), staged_));
 }
 
-std::vector<uint64_t> Production::Settle() {
-  if (staged_.empty()) return {};
+// Guests are writers for moments at a time.
+void Production::OpenStore(const Schema& schema, const StoreWriter::Calibrator& calibrate) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (;;) {
+    try {
+      store_.emplace(store_path_, schema, calibrate, WriterOptions{.lease_seconds = options_.lease_seconds});
+      break;
+    } catch (const Error& busy) {
+      const bool has_guests = !SpanClaims(store_path_, options_.lease_seconds).ClaimedByOthers().empty();
+      const auto waited = std::chrono::steady_clock::now() - begin;
+      if (busy.code() != ErrorCode::kUnavailable || !has_guests || waited > kPatienceWithGuests) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  }
+  if (!options_.partition) claims_.emplace(store_path_, options_.lease_seconds, SpanClaims::Job{});
+}
+
+std::vector<uint64_t> Production::Adopt() {
   const StoreCounts before = Count();
   const std::vector<uint64_t> adopted = store_->Adopt();
+  if (adopted.empty()) return adopted;
   const StoreCounts after = Count();
   report_->Log("adopted", {{"spans", adopted}});
-  labels_adopted_ = after.labels - before.labels;
+  labels_adopted_ += after.labels - before.labels;
   report_->Committed({after.spans - before.spans, after.labels - before.labels, after.bytes - before.bytes});
-  return MyGroups(Without(staged_, adopted));
+  return adopted;
+}
+
+std::vector<uint64_t> Production::Settle() {
+  if (staged_.empty()) return {};
+  Adopt();
+  std::erase_if(staged_, [this](uint64_t span) { return !store_->IsMissing(span); });
+  return MyGroups(staged_);
 }
 
 void Production::Commit(const std::vector<SpanFile>& files) {
@@ -94,9 +120,20 @@ void Production::Commit(const std::vector<SpanFile>& files) {
     labels_added_ += file->trailer.num_labels;
   }
   report_->Committed(counts);
+  if (!claims_) return;
+  for (const SpanFile& file : files) claims_->Release(groups_->GroupOf(file.trailer.span));
+  Adopt();
 }
 
-void Production::Complete() {
+void Production::Complete(const std::function<bool()>& stop_requested) {
+  while (claims_ && !store_->MissingSpans().empty()) {
+    const bool has_guests = !claims_->ClaimedByOthers().empty();
+    const bool has_adopted = !Adopt().empty();
+    if (has_adopted || store_->MissingSpans().empty()) continue;
+    if (stop_requested()) Fail(ErrorCode::kCancelled, "stopped while others label the last spans");
+    if (!has_guests) Fail(ErrorCode::kCancelled, "the labellers of the last spans have left them");
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
   if (store_->MissingSpans().empty()) digest_ = store_->Seal();
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "decant/producer/span_groups.h"
+#include "decant/store/span_claims.h"
 #include "decant/store/store_writer.h"
 
 #include "run_report.h"
@@ -37,11 +38,14 @@ class Production {
   // Takes over what dead runs left finished; returns the groups of the spans that turned out not to be.
   std::vector<uint64_t> Settle();
   void Commit(const std::vector<SpanFile>& files);
-  // Seals the store if nothing is missing.
-  void Complete();
+  // Waits for the spans that guests (span_claims.h) have begun, and seals the store if nothing is missing then.
+  // kCancelled when guests have left theirs, or `stop_requested` says so.
+  void Complete(const std::function<bool()>& stop_requested);
   // After Begin().
   const std::string& staging_path() const { return store_->staging_path(); }
   uint64_t span_bytes() const;  // about that many
+  // In whose name the ranks claim spans; empty where nobody else labels this store.
+  std::string claimant() const { return claims_ ? claims_->name() : std::string(); }
 
   void Tick(const JobStatus& status);
   // Says how the run ended: to the run's log, and on stdout or, when it did not complete, on stderr.
@@ -51,6 +55,8 @@ class Production {
 
  private:
   bool IsMine(uint64_t group) const;
+  void OpenStore(const Schema& schema, const StoreWriter::Calibrator& calibrate);
+  std::vector<uint64_t> Adopt();
   std::vector<uint64_t> MyGroups(const std::vector<uint64_t>& spans) const;
   StoreCounts Count() const;
   void RequireProbe(const Schema& schema) const;
@@ -63,6 +69,7 @@ class Production {
   Layout layout_;
   std::optional<SpanGroups> groups_;
   std::optional<StoreWriter> store_;
+  std::optional<SpanClaims> claims_;  // of all ranks; none of a part
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   double bytes_per_sample_ = 0;
   uint64_t labels_added_ = 0;  // by this run, of all the samples' tokens or images

@@ -20,4 +20,12 @@ std::vector<uint64_t> SpanGroups::GroupsOf(const std::vector<uint64_t>& spans) c
   return {groups.begin(), groups.end()};
 }
 
+std::vector<uint64_t> CalibrationPositions(const Schema& schema) {
+  const uint64_t num_samples = schema.layout.num_samples;
+  const uint64_t count = std::min<uint64_t>(schema.calibration.num_labels, num_samples);
+  std::vector<uint64_t> positions;
+  for (uint64_t i = 0; i < count; ++i) positions.push_back(i * (num_samples / count));
+  return positions;
+}
+
 }  // namespace decant

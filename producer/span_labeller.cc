@@ -63,18 +63,28 @@ void SpanLabeller::Prepare(uint64_t group) {
   pipeline_.Plan(PlanOf(group));
 }
 
-std::vector<SpanFile> SpanLabeller::Label(uint64_t group) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (prepared_.empty()) {
-      pipeline_.Plan(PlanOf(group));
-    } else {
-      if (prepared_.front() != group) {
-        Fail(ErrorCode::kInternal, "span {} is labelled while {} was prepared", group, prepared_.front());
-      }
-      prepared_.pop_front();
-    }
+// Whether the group is planned already.
+bool SpanLabeller::TakePrepared(uint64_t group) {
+  const std::lock_guard lock(mutex_);
+  if (prepared_.empty()) return false;
+  if (prepared_.front() != group) {
+    Fail(ErrorCode::kInternal, "span {} is labelled while {} was prepared", group, prepared_.front());
   }
+  prepared_.pop_front();
+  return true;
+}
+
+void SpanLabeller::Skip(uint64_t group) {
+  if (!TakePrepared(group)) return;
+  LabelBatch dropped;
+  for (size_t num_left = PlanOf(group).size() * groups_.SpansOf(group).size(); num_left > 0; --num_left) {
+    dropped.Clear();
+    pipeline_.Next(&dropped);
+  }
+}
+
+std::vector<SpanFile> SpanLabeller::Label(uint64_t group) {
+  if (!TakePrepared(group)) pipeline_.Plan(PlanOf(group));
   const std::vector<uint64_t> spans = groups_.SpansOf(group);
   const Span first = schema_.layout.SpanAt(spans.front());
   std::deque<SpanWriter> writers;
@@ -101,10 +111,8 @@ std::vector<SpanFile> SpanLabeller::Label(uint64_t group) {
 }
 
 CodecTables SpanLabeller::LearnCodecTables() {
-  const uint64_t num_samples = schema_.layout.num_samples;
-  const uint64_t count = std::min<uint64_t>(schema_.calibration.num_labels, num_samples);
-  std::vector<uint64_t> positions;
-  for (uint64_t i = 0; i < count; ++i) positions.push_back(i * (num_samples / count));
+  const std::vector<uint64_t> positions = CalibrationPositions(schema_);
+  const size_t count = positions.size();
   LabelBatch labels;
   LabelPositions(0, positions, &labels);
   const TraceScope scope(trace_, "calibrate", count);

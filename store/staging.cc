@@ -8,6 +8,7 @@
 
 #include "decant/base/error.h"
 #include "decant/base/file.h"
+#include "decant/store/span_claims.h"
 
 #include "span_files.h"
 #include "store_folder.h"
@@ -62,12 +63,26 @@ void Staging::TakeOver() {
   for (const uint64_t number : ListNumbers(StagingPath(store_path_))) {
     if (number >= lease_) continue;
     const std::string folder = StagingPath(store_path_, number);
-    for (const auto& [span, name] : ListFinished(folder)) {
-      const std::string taken = fmt::format("{}/{}", path_, name);
-      if (::rename((folder + "/" + name).c_str(), taken.c_str()) == 0) taken_.emplace(span, taken);
-    }
+    TakeFrom(folder);
     std::error_code error;
     fs::remove_all(folder, error);
+  }
+  TakeFromGuests();
+}
+
+void Staging::Remove() {
+  std::error_code error;
+  fs::remove_all(path_, error);
+}
+
+void Staging::TakeFromGuests() {
+  TakeFrom(GuestsPath(store_path_));
+}
+
+void Staging::TakeFrom(const std::string& folder) {
+  for (const auto& [span, name] : ListFinished(folder)) {
+    const std::string taken = fmt::format("{}/{}", path_, name);
+    if (::rename((folder + "/" + name).c_str(), taken.c_str()) == 0) taken_.emplace(span, taken);
   }
 }
 

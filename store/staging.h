@@ -22,9 +22,14 @@ class Staging {
   Staging& operator=(const Staging&) = delete;
 
   const std::string& path() const { return path_; }
+  // Of a complete store, where nothing waits: a worker that was cut off, and comes back, finds no folder to write to.
+  void Remove();
 
-  // Creates the folder, takes the finished span files of earlier writers into it, and removes their folders.
+  // Creates the folder, takes the finished span files of earlier writers and of guests into it, and removes the folders
+  // of the writers.
   void TakeOver();
+  // Takes the finished span files of guests.
+  void TakeFromGuests();
   // The spans of the files that were taken over, as their names say: ascending, each once.
   std::vector<uint64_t> TakenSpans() const;
   // Reads those of them that are `wanted` to the last label; returns the sound ones, one for each span, and removes the
@@ -32,6 +37,8 @@ class Staging {
   std::vector<SpanFile> Check(const Schema& schema, const std::function<bool(uint64_t span)>& wanted);
 
  private:
+  void TakeFrom(const std::string& folder);
+
   const std::string store_path_;
   const uint64_t lease_;
   const std::string path_;

@@ -146,7 +146,7 @@ void RemoveOldGenerations(const std::string& store_path) {
 bool HoldsForeignFiles(const std::string& path) {
   const std::vector<std::string> names = ListNames(path);
   return std::ranges::any_of(names, [](const std::string& name) {
-    return name != "lease" && name != "staging" && name != "status.json" && name != "run.jsonl" &&
+    return name != "lease" && name != "staging" && name != "guests" && name != "status.json" && name != "run.jsonl" &&
            !name.starts_with(kDatabase);
   });
 }

@@ -186,6 +186,11 @@ void StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk, rocksdb::Pinnable
   TryRecord(epoch, chunk, record);
 }
 
+bool IsSealed(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(SealPath(path), error);
+}
+
 StoreReader::StoreReader(const std::string& path, const ReaderOptions& options) : impl_(std::make_unique<Impl>()) {
   Impl& self = *impl_;
   self.options = options;

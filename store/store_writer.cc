@@ -315,6 +315,7 @@ std::vector<uint64_t> StoreWriter::StagedSpans() const {
 }
 
 std::vector<uint64_t> StoreWriter::Adopt() {
+  impl_->staging.TakeFromGuests();
   const std::vector<SpanFile> files =
       impl_->staging.Check(impl_->schema, [this](uint64_t span) { return IsMissing(span); });
   std::vector<uint64_t> spans;
@@ -333,6 +334,7 @@ std::string StoreWriter::Seal() {
   self.lease.Require();
   WriteSeal(self.path, digest);
   MakeReadOnly(self.path);
+  self.staging.Remove();
   return digest;
 }
 

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <sstream>
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -14,67 +11,21 @@
 #include "decant/base/error.h"
 #include "decant/base/file.h"
 
+#include "process_identity.h"
 #include "store_folder.h"
 
 namespace decant {
 namespace {
 
-namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-// A process, among all that there are on all machines.
-struct Process {
-  std::string host;
-  std::string machine;  // which kernel since which boot, and which of its name spaces of process ids
-  int64_t pid = 0;
-  std::string started;  // clock ticks after the boot
-
-  bool operator==(const Process&) const = default;
-};
-
-std::string FirstWord(const std::string& path) {
-  std::ifstream file(path);
-  std::string word;
-  file >> word;
-  return word;
-}
-
-// Field 22 of /proc/<pid>/stat; empty when there is no such process, or it is dead and not yet buried.
-std::string StartOf(int64_t pid) {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  std::string text;
-  std::getline(file, text);
-  const size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return "";
-  std::istringstream fields(text.substr(name_end + 1));
-  std::string field;
-  fields >> field;
-  if (field == "Z" || field == "X") return "";
-  for (int number = 4; number <= 22 && fields >> field; ++number) {
-  }
-  return field;
-}
-
-Process ThisProcess() {
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  std::error_code error;
-  const std::string processes = fs::read_symlink("/proc/self/ns/pid", error).string();
-  return {.host = host,
-          .machine = FirstWord("/proc/sys/kernel/random/boot_id") + " " + processes,
-          .pid = ::getpid(),
-          .started = StartOf(::getpid())};
-}
-
 // What the file of a lease says.
 struct Holder {
-  Process process;
+  ProcessIdentity process;
   double seconds = 0;
   uint64_t generation = 0;
   bool released = false;
-
-  std::string Describe() const { return fmt::format("process {} on {}", process.pid, process.host); }
 };
 
 std::optional<Holder> ParseHolder(const std::string& text) {
@@ -153,7 +104,7 @@ void WriterLease::Acquire() {
 // Returns when the holder of this number has given its lease up, or has died or fallen silent.
 void WriterLease::WaitForHolder(uint64_t number) {
   const std::string path = folder_ + "/" + NumberName(number);
-  const Process self = ThisProcess();
+  const ProcessIdentity self = ThisProcess();
   const std::string first = ContentOf(path);
   const auto began = Clock::now();
   for (std::string content = first;; content = ContentOf(path)) {
@@ -165,14 +116,11 @@ void WriterLease::WaitForHolder(uint64_t number) {
       Fail(ErrorCode::kUnavailable, "cannot write to {}: another part of this process is writing to this store",
            store_path_);
     }
-    taken_from_ = holder ? holder->Describe() : "a process that left no name";
-    if (holder && holder->process.machine == self.machine && holder->process.host == self.host &&
-        StartOf(holder->process.pid) != holder->process.started) {
-      return;
-    }
+    taken_from_ = holder ? holder->process.Describe() : "a process that left no name";
+    if (holder && holder->process.IsKnownDead(self)) return;
     if (content != first && holder) {
       Fail(ErrorCode::kUnavailable, "cannot write to {}: another process is writing to this store: {}", store_path_,
-           holder->Describe());
+           holder->process.Describe());
     }
     const double patience = holder ? holder->seconds : kUnreadableSeconds;
     if (Clock::now() - began > Seconds(patience)) {
@@ -185,7 +133,7 @@ void WriterLease::WaitForHolder(uint64_t number) {
 
 // The file appears with its content: who dies in between leaves nothing that others would have to wait for.
 bool WriterLease::TryCreate(uint64_t number) {
-  const Process self = ThisProcess();
+  const ProcessIdentity self = ThisProcess();
   const std::string path = folder_ + "/" + NumberName(number);
   const std::string temporary = fmt::format("{}/new-{}-{}", folder_, self.host, self.pid);
   number_ = number;
@@ -217,7 +165,7 @@ bool WriterLease::TryCreateInPlace(const std::string& path) {
 
 // Rewrites the file in place, so that a full disk does not end a lease.
 bool WriterLease::Write(bool released) {
-  const Process self = ThisProcess();
+  const ProcessIdentity self = ThisProcess();
   const nlohmann::ordered_json json = {{"host", self.host},       {"pid", self.pid},     {"machine", self.machine},
                                        {"started", self.started}, {"seconds", seconds_}, {"generation", generation_},
                                        {"beat", ++beat_},         {"released", released}};

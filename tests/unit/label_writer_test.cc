@@ -131,7 +131,8 @@ TEST_F(LabelWriterTest, RefusesWrongCountsAndTakesTheRightOnes) {
   EXPECT_THAT([&] { labels.PutLogits(Logits(0, std::span(samples).first(4))); },
               FailsWith(kWrong, "from position 5 of epoch 0: expected labels of at most 3 samples, found 4"));
   EXPECT_THAT([&] { labels.PutLogits(std::vector<float>(13)); }, FailsWith(kWrong, "13 logits are not rows of 10"));
-  EXPECT_THAT([&] { labels.PutLogits(std::vector<float>(10), std::vector<uint32_t>{1}); },
+  const std::vector<uint32_t> one_class = {1};
+  EXPECT_THAT([&] { labels.PutLogits(std::vector<float>(10), {.true_classes = one_class}); },
               FailsWith(kWrong, "expected 0 true classes, found 1"));
   EXPECT_EQ(labels.num_put(), 5u);
   labels.PutLogits(Logits(0, std::span(samples).subspan(5)));
@@ -217,7 +218,7 @@ TEST_F(LabelWriterTest, KeepsTheColumnsOfTheSchema) {
   const std::vector<float> logits = Logits(0, writer.SampleIds(0));
   EXPECT_THAT([&] { labels.PutLogits(logits); }, FailsWith(kWrong, "expected 8 true classes, found 0"));
   const std::vector<uint32_t> true_classes = {0, 1, 2, 3, 4, 5, 6, 7};
-  labels.PutLogits(logits, true_classes);
+  labels.PutLogits(logits, {.true_classes = true_classes});
   labels.Commit();
 }
 
@@ -238,7 +239,8 @@ TEST_F(LabelWriterTest, TakesWholeWindowsOfTokens) {
     LabelWriter writer(path, schema_);
     for (const uint64_t span : writer.MissingSpans()) {
       SpanLabels labels = writer.Begin(span);
-      EXPECT_THAT([&] { labels.PutLogits(std::vector<float>(10)); }, FailsWith(kWrong, "a store of windows"));
+      EXPECT_THAT([&] { labels.PutLogits(std::vector<float>(10)); },
+                  FailsWith(kWrong, "expected 0 rows by the sizes of the windows, found 1"));
       for (uint64_t begin = 0; begin < labels.num_samples(); begin += batch) {
         labels.Put(windows(begin, std::min(begin + batch, labels.num_samples())));
       }

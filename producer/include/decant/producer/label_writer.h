@@ -3,16 +3,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "decant/producer/span_labels.h"
 #include "decant/store/schema.h"
 #include "decant/store/soft_label.h"
 
 namespace decant {
-
-class SpanLabels;
 
 // Puts labels from any source into a store, which it creates or continues: a span is committed as a whole or not at
 // all, and the store's digest does not depend on the order of the spans or the size of the batches.
@@ -55,38 +53,7 @@ class LabelWriter {
   std::string Seal();
 
  private:
-  friend class SpanLabels;
   struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
-// The labels of one span, in the order of its positions, in batches of any size. What is not committed is gone with the
-// object. A refused batch leaves everything as it was.
-class SpanLabels {
- public:
-  ~SpanLabels();
-  SpanLabels(SpanLabels&&) noexcept;
-  SpanLabels& operator=(SpanLabels&&) noexcept;
-
-  // Samples that the span has, and of those the number that is there.
-  uint64_t num_samples() const;
-  uint64_t num_put() const;
-
-  // The next samples' logits, [n, num_classes] row by row: selects as the schema says. `true_classes`, [n], when labels
-  // have their true class's log-probability. kInvalidArgument, naming the row, for NaN or infinity, for more rows than
-  // the span has left, and for a store of windows.
-  void PutLogits(std::span<const float> logits, std::span<const uint32_t> true_classes = {});
-  // The next samples' labels, with the columns of the schema; in a store of windows, whole windows. kInvalidArgument
-  // as ChunkCodec::Quantise(), and for more samples than the span has left.
-  void Put(const LabelBatch& labels);
-
-  // Durable when it returns. kInvalidArgument, and nothing else happens, when samples are missing.
-  void Commit();
-
- private:
-  friend class LabelWriter;
-  struct Impl;
-  explicit SpanLabels(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "decant/store/layout.h"
+#include "decant/store/schema.h"
 
 namespace decant {
 
@@ -27,5 +28,8 @@ class SpanGroups {
   Layout layout_;
   uint32_t epochs_per_order_;
 };
+
+// Where codec tables are learnt from: positions of epoch 0, evenly spread, as many as the schema says.
+std::vector<uint64_t> CalibrationPositions(const Schema& schema);
 
 }  // namespace decant

@@ -33,6 +33,8 @@ class SpanLabeller {
   void Prepare(uint64_t group);
   // Labels the spans of a group. kCancelled after Abandon().
   std::vector<SpanFile> Label(uint64_t group);
+  // Instead of Label(), when others label the group: what was prepared of it is dropped.
+  void Skip(uint64_t group);
   // Ends a Label() that is under way, soon, and all that follow. Thread-safe.
   void Abandon();
 
@@ -48,6 +50,7 @@ class SpanLabeller {
 
  private:
   std::vector<BatchPlan> PlanOf(uint64_t group) const;
+  bool TakePrepared(uint64_t group);
 
   Schema schema_;
   SpanGroups groups_;

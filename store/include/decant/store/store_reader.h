@@ -18,6 +18,9 @@ struct ReaderOptions {
   size_t cache_bytes = size_t{32} << 20;
 };
 
+// Whether the store at `path` is complete, and closed to writers.
+bool IsSealed(const std::string& path);
+
 // Reads a store without writing to it or locking anything: any number of readers, also from read-only directories, also
 // while the store is being written. A sealed store is opened as it is; one that is not can be followed with Refresh().
 // Thread-safe but for Refresh(), see there. Not usable across fork(): open one reader per process.

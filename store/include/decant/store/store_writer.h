@@ -55,9 +55,11 @@ class StoreWriter {
   // those of them whose content differs from what is committed.
   std::vector<uint64_t> Commit(const std::vector<SpanFile>& files);
 
-  // Missing spans of which a dead writer left a finished file. Its name says so; Adopt() looks into it.
+  // Missing spans of which a dead writer or a guest left a finished file, as of the opening. Its name says so; Adopt()
+  // looks into it.
   std::vector<uint64_t> StagedSpans() const;
-  // Reads those files to the last label and commits the sound ones. Returns their spans.
+  // Reads those files, and what guests (span_claims.h) have finished since, to the last label and commits the sound
+  // ones. Returns their spans.
   std::vector<uint64_t> Adopt();
 
   // When no span is missing: records the store's digest and makes the database's files read-only. Returns the digest.
