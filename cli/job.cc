@@ -356,7 +356,7 @@ Job ReadJob(const std::string& path, const std::vector<std::string>& overrides) 
   job.path = path;
   job.produce.decode_threads = job.produce.replicas = 0;  // as the cores are, see ResolveThreads()
   const std::vector<Key> keys = KeysOf(&job);
-  ApplyFile(&job, keys);
+  if (!path.empty()) ApplyFile(&job, keys);
   for (const std::string& argument : overrides) ApplyOverride(&job, keys, argument);
   return job;
 }

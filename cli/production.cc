@@ -75,7 +75,8 @@ void Production::OpenStore(const Schema& schema, const StoreWriter::Calibrator& 
       store_.emplace(store_path_, schema, calibrate, WriterOptions{.lease_seconds = options_.lease_seconds});
       break;
     } catch (const Error& busy) {
-      const bool has_guests = !SpanClaims(store_path_, options_.lease_seconds).ClaimedByOthers().empty();
+      SpanClaims claims(store_path_, options_.lease_seconds);
+      const bool has_guests = !claims.HasJob() && !claims.ClaimedByOthers().empty();
       const auto waited = std::chrono::steady_clock::now() - begin;
       if (busy.code() != ErrorCode::kUnavailable || !has_guests || waited > kPatienceWithGuests) throw;
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -134,7 +135,9 @@ void Production::Complete(const std::function<bool()>& stop_requested) {
     if (!has_guests) Fail(ErrorCode::kCancelled, "the labellers of the last spans have left them");
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
-  if (store_->MissingSpans().empty()) digest_ = store_->Seal();
+  if (!store_->MissingSpans().empty()) return;
+  claims_.reset();
+  digest_ = store_->Seal();
 }
 
 void Production::Tick(const JobStatus& status) {

@@ -108,18 +108,6 @@ class TokenBatchRenderer : public BatchRenderer {
 
 }  // namespace
 
-void LabelTeacherBatch(Teacher& teacher, const TeacherBatch& batch, LabelSelector* selector, LabelBatch* labels) {
-  if (batch.windows.empty()) {
-    teacher.Label(batch.images.data(), batch.views, selector, labels);
-  } else {
-    teacher.LabelTokens(batch.tokens, selector, labels);
-    for (const TokenView& view : batch.windows) labels->window_hashes.push_back(view.hash);
-  }
-  if (!selector->params().view_fingerprints) return;
-  labels->view_fingerprints.insert(labels->view_fingerprints.end(), batch.fingerprints.begin(),
-                                   batch.fingerprints.end());
-}
-
 std::vector<SelectedView> LabelledViews(const TeacherBatch& batch) {
   std::vector<SelectedView> views = batch.views;
   for (const TokenWindow& window : batch.tokens) {
@@ -130,20 +118,12 @@ std::vector<SelectedView> LabelledViews(const TeacherBatch& batch) {
   return views;
 }
 
-void TeacherBatchLogits(Teacher& teacher, const TeacherBatch& batch, std::vector<float>* logits) {
-  if (batch.windows.empty()) {
-    teacher.Logits(batch.images.data(), batch.views.size(), logits);
-  } else {
-    teacher.TokenLogits(batch.tokens, logits);
-  }
+std::unique_ptr<BatchRenderer> MakeImageBatchRenderer(const ViewRenderer& views) {
+  return std::make_unique<ImageBatchRenderer>(views);
 }
 
 std::unique_ptr<BatchRenderer> MakeTokenBatchRenderer(const TokenViewer& views) {
   return std::make_unique<TokenBatchRenderer>(views);
-}
-
-std::unique_ptr<BatchRenderer> MakeImageBatchRenderer(const ViewRenderer& views) {
-  return std::make_unique<ImageBatchRenderer>(views);
 }
 
 }  // namespace decant

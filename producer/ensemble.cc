@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "decant/base/error.h"
-#include "decant/base/hash.h"
 
 #include "teacher_device.h"
 #include "teacher_errors.h"
@@ -13,24 +12,6 @@ namespace {
 
 constexpr uint32_t kMaxBatchSize = 1 << 16;
 constexpr uint32_t kMaxThreads = 1024;
-
-std::vector<double> NormalisedWeights(const TeacherOptions& options) {
-  std::vector<double> weights = options.weights;
-  if (weights.empty()) weights.assign(options.path.size(), 1);
-  if (weights.size() != options.path.size()) {
-    Fail(ErrorCode::kInvalidArgument, "teacher.weights has {} numbers for the {} files of teacher.path", weights.size(),
-         options.path.size());
-  }
-  double total = 0;
-  for (const double weight : weights) {
-    if (!(weight > 0) || !std::isfinite(weight)) {
-      Fail(ErrorCode::kInvalidArgument, "teacher.weights has {}, but they must be above 0", weight);
-    }
-    total += weight;
-  }
-  for (double& weight : weights) weight /= total;
-  return weights;
-}
 
 void CheckOptions(const TeacherOptions& options, const TeacherInput& input) {
   if (options.path.empty()) Fail(ErrorCode::kInvalidArgument, "teacher.path names no file");
@@ -93,30 +74,8 @@ std::string Ensemble::Names() const {
 
 nlohmann::json Ensemble::Identity() const {
   std::vector<nlohmann::json> members;
-  for (const auto& member : members_) {
-    members.push_back(member->Identity());
-    if (input_.tokens > 0) {
-      members.back().erase("mean");
-      members.back().erase("std");
-    }
-  }
-  nlohmann::json identity = members.front();
-  if (members.size() > 1) {
-    for (size_t i = 0; i < members.size(); ++i) members[i]["weight"] = weights_[i];
-    identity = {{"kind", "ensemble"}, {"members", members}};
-    identity["digest"] = "sha256:" + Sha256Hex(identity["members"].dump());
-  }
-  if (input_.tokens > 0) {
-    identity["tokens"] = input_.tokens;
-  } else {
-    identity["image_size"] = {input_.image.height, input_.image.width};
-  }
-  identity["output"] = options_.output.empty() ? "logits" : options_.output;
-  identity["precision"] = options_.precision;
-  identity["device"] = device_.is_cpu() ? "cpu" : "cuda";
-  identity["batch_size"] = options_.batch_size;
-  identity["threads"] = options_.threads;
-  return identity;
+  for (const auto& member : members_) members.push_back(member->Identity());
+  return TeacherIdentity(std::move(members), weights_, options_, input_);
 }
 
 torch::Tensor Ensemble::NewBatch() const {

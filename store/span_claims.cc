@@ -110,7 +110,14 @@ SpanClaims::SpanClaims(const std::string& store_path, double seconds)
     : SpanClaims(store_path, seconds, NewName(), /*is_own=*/true) {}
 
 SpanClaims::SpanClaims(const std::string& store_path, double seconds, Job)
-    : SpanClaims(store_path, seconds, std::string(kJob) + NewName(), /*is_own=*/true) {}
+    : SpanClaims(store_path, seconds, std::string(kJob) + NewName(), /*is_own=*/true) {
+  for (const std::string& name : NamesIn(folder_)) {
+    const std::string path = folder_ + "/" + name;
+    const bool is_claimant = name.starts_with(fmt::format("{}{}", kClaimant, kJob)) && !name.ends_with(name_);
+    const std::string owner = name.starts_with(kClaim) ? ContentOf(path).value_or("") : "";
+    if (is_claimant || (owner.starts_with(kJob) && owner != name_)) ::unlink(path.c_str());
+  }
+}
 
 SpanClaims::SpanClaims(const std::string& store_path, const std::string& name)
     : SpanClaims(store_path, /*seconds=*/1, name, /*is_own=*/false) {}

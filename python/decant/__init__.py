@@ -18,6 +18,7 @@ from decant.errors import (
     NotFoundError,
     UnavailableError,
 )
+from decant.labeller import Labeller
 from decant.store import Store, open
 from decant.views import Views
 
@@ -28,6 +29,7 @@ __all__ = [
     "ExhaustedError",
     "InternalError",
     "InvalidArgumentError",
+    "Labeller",
     "Labels",
     "MismatchError",
     "NotFoundError",

@@ -14,6 +14,7 @@ namespace py = pybind11;
 
 // Each adds its part to the extension module.
 void BindErrors();
+void BindLabeller(py::module_& module);
 void BindLabels(py::module_& module);
 void BindStore(py::module_& module);
 void BindStream(py::module_& module);

@@ -33,6 +33,15 @@ struct TeacherInput {
   uint32_t tokens = 0;
 };
 
+// The weights of the members, which sum to 1. kInvalidArgument for another number of weights than of files, and for one
+// that is not above 0.
+std::vector<double> NormalisedWeights(const TeacherOptions& options);
+
+// What the schema records of a teacher. `members` are its networks, one or more, each with its digest and kind and, for
+// images, the normalisation of its input. `weights` are those of the members, where there are several.
+nlohmann::json TeacherIdentity(std::vector<nlohmann::json> members, const std::vector<double>& weights,
+                               const TeacherOptions& options, const TeacherInput& input);
+
 // A window of tokens and the places that get labels.
 struct TokenWindow {
   uint32_t epoch = 0;

@@ -25,7 +25,8 @@ class SpanClaims {
   // A claimant that gives sign of life until its end. Others break its claims when it has died on their machine, at
   // once, or was silent for `seconds`.
   SpanClaims(const std::string& store_path, double seconds);
-  // The same in the name of a job of many ranks, which begins with the first spans: see HasJob().
+  // The same in the name of a job of many ranks, whose coordinator has just become the store's writer: what other jobs
+  // have claimed is void.
   struct Job {};
   SpanClaims(const std::string& store_path, double seconds, Job job);
   // Claims in the name of another one, which gives the signs of life: for the ranks of a job.
