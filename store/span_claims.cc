@@ -1,6 +1,7 @@
 #include "decant/store/span_claims.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -52,8 +53,9 @@ std::vector<std::string> NamesIn(const std::string& folder) {
 }
 
 std::string NewName() {
+  static std::atomic<uint32_t> num_names = 0;
   const ProcessIdentity self = ThisProcess();
-  return fmt::format("{}-{}-{}", self.host, self.pid, self.started);
+  return fmt::format("{}-{}-{}-{}", self.host, self.pid, self.started, num_names++);
 }
 
 // What a sign of life says: the process, and for how long it may be silent.
@@ -218,30 +220,32 @@ std::vector<uint64_t> SpanClaims::ClaimedByOthers() {
   const std::vector<std::string> names = NamesIn(folder_);
   std::vector<uint64_t> groups;
   for (const std::string& name : names) {
+    if (!name.starts_with(kClaim)) continue;
     const std::string path = folder_ + "/" + name;
-    if (name.starts_with(kClaim)) {
-      uint64_t group = 0;
-      std::from_chars(name.data() + kClaim.size(), name.data() + name.size(), group);
-      const std::optional<std::string> owner = ContentOf(path);
-      if (!owner || *owner == name_) continue;
-      if (IsAlive(*owner)) {
-        groups.push_back(group);
-      } else {
-        Break(path, *owner);
-      }
-    } else if (name.starts_with(kClaimant)) {
-      const std::string claimant = name.substr(kClaimant.size());
-      if (claimant == name_ || IsAlive(claimant)) continue;
-      for (const std::string& other : names) {
-        if (IsUnfinishedOf(other, claimant) || other.starts_with("new-" + claimant)) {
-          ::unlink((folder_ + "/" + other).c_str());
-        }
-      }
-      ::unlink(path.c_str());
+    const std::optional<std::string> owner = ContentOf(path);
+    if (!owner || *owner == name_) continue;
+    if (!IsAlive(*owner)) {
+      Break(path, *owner);
+      continue;
     }
+    std::from_chars(name.data() + kClaim.size(), name.data() + name.size(), groups.emplace_back());
   }
+  RemoveDeadClaimants(names);
   std::ranges::sort(groups);
   return groups;
+}
+
+// After their claims, which nobody could tell dead without them.
+void SpanClaims::RemoveDeadClaimants(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::string claimant = name.starts_with(kClaimant) ? name.substr(kClaimant.size()) : name_;
+    if (claimant == name_ || IsAlive(claimant)) continue;
+    for (const std::string& other : names) {
+      if (!IsUnfinishedOf(other, claimant) && !other.starts_with("new-" + claimant)) continue;
+      ::unlink((folder_ + "/" + other).c_str());
+    }
+    ::unlink((folder_ + "/" + name).c_str());
+  }
 }
 
 bool SpanClaims::HasJob() {

@@ -58,6 +58,7 @@ class SpanClaims {
   bool TryCreate(const std::string& path) const;
   bool Break(const std::string& path, const std::string& owner);
   bool IsAlive(const std::string& owner);
+  void RemoveDeadClaimants(const std::vector<std::string>& names);
   void WriteSign();
   void Beat();
 
