@@ -1,0 +1,42 @@
+"""Soft labels as tensors."""
+
+from typing import Any, NamedTuple, Union
+
+import torch
+
+from decant import Labels
+
+
+class SoftLabels(NamedTuple):
+    """The sparse labels of n samples (or of n labelled tokens); without the first dimension, the label of one.
+
+    A tuple of tensors, so that `default_collate`, pinning and moving to a device treat it as one.
+
+    Attributes:
+        ids: int64 [n, k], the listed classes, ascending; 0 for padding.
+        log_probs: float32 [n, k], natural logarithms of their probabilities; -inf for padding.
+        tail: float32 [n], the probability of all classes that are not listed.
+    """
+
+    ids: torch.Tensor
+    log_probs: torch.Tensor
+    tail: torch.Tensor
+
+    def to(self, device: Union[torch.device, str, int], non_blocking: bool = False) -> "SoftLabels":
+        """The labels on a device."""
+        return SoftLabels(*(part.to(device, non_blocking=non_blocking) for part in self))
+
+
+def soft_labels(labels: Labels, k: int) -> SoftLabels:
+    """What was read from a store as tensors: ids int64 [n, k], log_probs float32 [n, k], tail float32 [n].
+
+    Raises:
+        InvalidArgumentError: A label has more than k entries.
+    """
+    ids, log_probs = labels.padded(k)
+    return SoftLabels(torch.from_numpy(ids), torch.from_numpy(log_probs), torch.tensor(labels.tail))
+
+
+def int64_tensor(values: Any) -> torch.Tensor:
+    """Of a NumPy array of integers, of any type: a copy."""
+    return torch.from_numpy(values.astype("int64"))
