@@ -1,6 +1,7 @@
 #include "writer_lease.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <optional>
 
@@ -135,7 +136,8 @@ void WriterLease::WaitForHolder(uint64_t number) {
 bool WriterLease::TryCreate(uint64_t number) {
   const ProcessIdentity self = ThisProcess();
   const std::string path = folder_ + "/" + NumberName(number);
-  const std::string temporary = fmt::format("{}/new-{}-{}", folder_, self.host, self.pid);
+  static std::atomic<uint32_t> num_files = 0;
+  const std::string temporary = fmt::format("{}/new-{}-{}-{}", folder_, self.host, self.pid, num_files++);
   number_ = number;
   fd_ = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) FailErrno(errno, "create", temporary);
