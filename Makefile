@@ -41,7 +41,7 @@ test-core: deps
 	@cmake --build --preset core
 	@ctest --preset core
 
-# Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The unit tests that touch bytes most, under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-asan: deps
 	@$(CONFIGURE) asan --log-level=WARNING
 	@nice cmake --build --preset asan --parallel 2

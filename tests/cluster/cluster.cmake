@@ -28,4 +28,10 @@ if(DECANT_TORCH AND DECANT_MPI)
   decant_scenarios(file_system_faults crash full_disk full_scratch full_disk_at_commit fsync_fails power_cut brick_lost)
   decant_scenarios(links mpi cut_for_5_seconds cut_for_good cut_with_recovery rank_counts)
   decant_scenarios(two_coordinators crash refused killed frozen frozen_program frozen_rank_0 without_locks)
+  # The longest ones first: seconds.
+  set_tests_properties(campaign two_coordinators.frozen PROPERTIES COST 200)
+  set_tests_properties(links.rank_counts demo PROPERTIES COST 140)
+  set_tests_properties(slurm_jobs.host_dies slurm_jobs.first_host_dies file_system_faults.full_disk
+    two_coordinators.without_locks file_system_faults.fsync_fails file_system_faults.brick_lost train_on_ranks
+    PROPERTIES COST 80)
 endif()
