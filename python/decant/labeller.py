@@ -91,6 +91,7 @@ class Labeller:
             scratch=os.fspath(scratch),
         )
         self._job = json.loads(self._native.job_text)
+        self._schema = json.loads(self._native.schema_text)
 
     def __enter__(self) -> "Labeller":
         return self
@@ -105,8 +106,8 @@ class Labeller:
 
     @property
     def schema(self) -> Dict[str, Any]:
-        """What the store means; complete once the store is there."""
-        return json.loads(self._native.schema_text)
+        """What the store means."""
+        return self._schema
 
     @property
     def is_complete(self) -> bool:

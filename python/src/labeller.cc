@@ -10,6 +10,7 @@
 
 #include "bindings.h"
 #include "job_dataset.h"
+#include "views.h"
 
 namespace decant::python {
 namespace {
@@ -87,6 +88,7 @@ class PythonLabeller {
     return std::make_shared<PythonSpan>(PythonSpan{labeller_, std::move(*labels)});
   }
   std::string schema_text() const { return SchemaText(get().schema()); }
+  py::tuple MixingOf(uint32_t epoch, uint64_t position) const { return MixingAt(get().schema(), epoch, position); }
   std::string job_text() const { return job_.ToJson().dump(); }
 
   // Of the views at positions of an epoch: pixels [n, H, W, C] and fingerprints [n].
@@ -252,6 +254,7 @@ void BindLabeller(py::module_& module) {
       .def_property_readonly("is_complete", [](const PythonLabeller& self) { return self.get().IsComplete(); })
       .def_property_readonly("schema_text", &PythonLabeller::schema_text)
       .def_property_readonly("job_text", &PythonLabeller::job_text)
+      .def("mixing_of", &PythonLabeller::MixingOf, py::arg("epoch"), py::arg("position"))
       .def("render_images", &PythonLabeller::RenderImages, py::arg("epoch"), py::arg("positions"))
       .def("render_tokens", &PythonLabeller::RenderTokens, py::arg("epoch"), py::arg("positions"))
       .def("close", &PythonLabeller::Close, py::call_guard<py::gil_scoped_release>());

@@ -1,3 +1,5 @@
+#include "views.h"
+
 #include "decant/base/error.h"
 #include "decant/data/external_view.h"
 #include "decant/data/open_source.h"
@@ -8,22 +10,24 @@
 #include "store.h"
 
 namespace decant::python {
-namespace {
-
-// Who is mixed with whom, and how, for views that are rendered elsewhere.
-py::tuple MixingOf(const Store& self, uint32_t epoch, uint64_t position) {
-  const StoreSet::Epoch place = self.set->EpochOf(epoch);
-  const Schema& schema = place.store->schema();
-  const Order order(OrderFromIdentity(schema.order), schema.seed, place.epoch, schema.layout.num_samples);
+py::tuple MixingAt(const Schema& schema, uint32_t epoch, uint64_t position) {
+  const Order order(OrderFromIdentity(schema.order), schema.seed, epoch, schema.layout.num_samples);
   const uint64_t sample_id = order.SampleAt(position);
-  const Mixing mixing = DrawMixing(MixingFromIdentity(schema.views), schema.seed, place.epoch, sample_id);
+  const Mixing mixing = DrawMixing(MixingFromIdentity(schema.views), schema.seed, epoch, sample_id);
   const uint64_t partner_position = position ^ 1;
   const bool mixed = mixing.mixed && partner_position < schema.layout.num_samples;
   const uint64_t partner = mixed ? order.SampleAt(partner_position) : sample_id;
   constexpr double kOne = RelativeBox::kOne;
-  return py::make_tuple(partner, mixed ? mixing.own_share / 65536.0 : 1.0, mixing.cutmix,
+  return py::make_tuple(partner, mixed ? mixing.own_share / 65536.0 : 1.0, mixed && mixing.cutmix,
                         py::make_tuple(mixing.cut_box.left / kOne, mixing.cut_box.top / kOne,
                                        mixing.cut_box.width / kOne, mixing.cut_box.height / kOne));
+}
+
+namespace {
+
+py::tuple MixingOf(const Store& self, uint32_t epoch, uint64_t position) {
+  const StoreSet::Epoch place = self.set->EpochOf(epoch);
+  return MixingAt(place.store->schema(), place.epoch, position);
 }
 
 // Renders native views of a store.
