@@ -194,3 +194,58 @@ def ended_well(worker):
     """Killed, or complete; anything else fails the test."""
     assert worker.returncode in (0, -signal.SIGKILL), worker.stderr.read()
     return True
+
+
+TOKEN_TEACHER = """
+import sys, torch
+
+class Teacher(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.randn(50, 50, generator=torch.Generator().manual_seed(3)))
+
+    def forward(self, tokens):
+        return self.table[tokens]
+
+torch.jit.trace(Teacher(), torch.zeros(2, 12, dtype=torch.int64)).save(sys.argv[1])
+"""
+
+TOKEN_JOB = """
+[data]
+path = "tokens.npy"
+kind = "tokens"
+window = 12
+
+[views]
+{views}
+
+[teacher]
+path = "teacher.pt"
+batch_size = 8
+
+[labels]
+store = "labels.decant"
+k = 5
+epochs = 2
+chunk_size = 20
+span_chunks = 2
+calibration_labels = 16
+{labels}
+"""
+
+
+@pytest.mark.parametrize("views", ["", "mask = 0.3\nmask_token = 49"])
+@pytest.mark.parametrize("labels", ["true_label = true", 'selection = "sample"'])
+def test_windows_of_tokens_are_those_of_produce(tmp_path, views, labels):
+    subprocess.run(["/usr/bin/python3", "-c", TOKEN_TEACHER, str(tmp_path / "teacher.pt")], check=True)
+    np.save(tmp_path / "tokens.npy", np.random.default_rng(5).integers(0, 49, 12 * 150).astype(np.uint16))
+    job = tmp_path / "labels.toml"
+    job.write_text(TOKEN_JOB.format(views=views, labels=labels))
+    run("produce", job, f"--labels.store={tmp_path / 'produced.decant'}")
+    teacher = torch.jit.load(str(tmp_path / "teacher.pt")).eval()
+    with torch.no_grad(), decant.Labeller(tmp_path / "labels.decant", job, num_classes=50) as labeller:
+        for span in labeller.spans():
+            for batch in span:
+                assert batch.inputs.shape == (8, 12) and batch.mask.sum() == 12 * len(batch)
+                batch.put(teacher(batch.inputs))
+    assert decant.open(tmp_path / "labels.decant").digest == decant.open(tmp_path / "produced.decant").digest
