@@ -19,6 +19,7 @@ from decant.errors import (
     UnavailableError,
 )
 from decant.labeller import Labeller
+from decant.rows import import_rows
 from decant.store import Store, open
 from decant.views import Views
 
@@ -37,5 +38,6 @@ __all__ = [
     "UnavailableError",
     "Views",
     "__version__",
+    "import_rows",
     "open",
 ]

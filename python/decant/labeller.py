@@ -80,13 +80,14 @@ class Labeller:
         external = _describe(dataset, names) if dataset is not None else {}
         self._native = _decant.Labeller(
             job_path="" if job is None or isinstance(job, Mapping) else os.fspath(job),
-            overrides=_overrides(job) + [f"--labels.store={os.fspath(path)}"],
+            overrides=job_overrides(job) + [f"--labels.store={os.fspath(path)}"],
             dataset=external.get("dataset", ""),
             num_samples=len(dataset) if dataset is not None else 0,
             description=external.get("description", ""),
-            teacher=json.dumps(_teacher_identity(teacher)) if teacher is not None else "",
+            windows=False,
+            teacher=json.dumps(teacher_identity(teacher)) if teacher is not None else "",
             num_classes=num_classes,
-            provenance=json.dumps(_provenance()),
+            provenance=json.dumps(provenance()),
             lease_seconds=lease_seconds,
             scratch=os.fspath(scratch),
         )
@@ -327,7 +328,8 @@ def _has_teacher_path(job: Optional[Job]) -> bool:
     return True  # the job file will tell
 
 
-def _overrides(job: Optional[Job]) -> List[str]:
+def job_overrides(job: Optional[Job]) -> List[str]:
+    """The keys of a job that is given as dicts, as the command line has them."""
     if not isinstance(job, Mapping):
         return []
     arguments = []
@@ -340,7 +342,8 @@ def _overrides(job: Optional[Job]) -> List[str]:
     return arguments
 
 
-def _teacher_identity(teacher: Union[str, Mapping[str, Any]]) -> Dict[str, Any]:
+def teacher_identity(teacher: Union[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """What a schema records of a teacher in Python."""
     identity = {"name": teacher} if isinstance(teacher, str) else dict(teacher)
     return {"kind": "python", **identity}
 
@@ -351,7 +354,8 @@ def _describe(dataset: Any, names: Optional[Sequence[str]]) -> Dict[str, str]:
     return {"dataset": json.dumps(dataset_identity(dataset, names)), "description": describe_views(dataset)}
 
 
-def _provenance() -> Dict[str, Any]:
+def provenance() -> Dict[str, Any]:
+    """When, where and with which libraries."""
     libraries = {"decant": _decant.__version__, "python": platform.python_version(), "numpy": np.__version__}
     now = datetime.datetime.now(datetime.timezone.utc)
     return {"begun": now.strftime("%Y-%m-%dT%H:%M:%SZ"), "host": socket.gethostname(), "libraries": libraries}

@@ -48,6 +48,7 @@ struct JobText {
   std::string dataset;       // identity of a dataset that Python reads; empty: [data]
   uint64_t num_samples = 0;  // of it
   std::string description;   // of external views; empty: native ones
+  bool windows = false;      // the dataset that Python reads is of tokens
   std::string teacher;       // identity of a teacher that is no file; empty: [teacher]
   uint32_t num_classes = 0;
   std::string provenance;
@@ -70,6 +71,7 @@ class PythonLabeller {
     }
     job_.Require("labels.store");
     Schema schema = MakeSchema(job_, *source_, text.num_classes, TeacherOf(text));
+    schema.codec.windows = schema.codec.windows || text.windows;
     schema.views = ViewsOf(text);
     schema.provenance = nlohmann::json::parse(text.provenance);
     schema.provenance["job"] = job_.ToJson();
@@ -153,7 +155,7 @@ class PythonLabeller {
       renderer_ = MakeTokenBatchRenderer(*token_views_);
       return token_views_->Identity()["views"];
     }
-    return nlohmann::json::object();
+    return text.windows ? TokenViewIdentity({}) : nlohmann::json::object();
   }
 
   static py::array_t<uint32_t> ClassesOf(const TeacherBatch& batch) {
@@ -238,18 +240,20 @@ void BindLabeller(py::module_& module) {
 
   py::class_<PythonLabeller>(module, "Labeller")
       .def(py::init([](std::string job_path, std::vector<std::string> overrides, std::string dataset,
-                       uint64_t num_samples, std::string description, std::string teacher, uint32_t num_classes,
-                       std::string provenance, double lease_seconds, std::string scratch) {
-             const JobText text = {std::move(job_path), std::move(overrides),   std::move(dataset),
-                                   num_samples,         std::move(description), std::move(teacher),
-                                   num_classes,         std::move(provenance)};
+                       uint64_t num_samples, std::string description, bool windows, std::string teacher,
+                       uint32_t num_classes, std::string provenance, double lease_seconds, std::string scratch) {
+             const JobText text = {std::move(job_path),    std::move(overrides),
+                                   std::move(dataset),     num_samples,
+                                   std::move(description), windows,
+                                   std::move(teacher),     num_classes,
+                                   std::move(provenance)};
              const py::gil_scoped_release release;
              return std::make_unique<PythonLabeller>(
                  text, GuestOptions{.lease_seconds = lease_seconds, .scratch = std::move(scratch)});
            }),
            py::kw_only(), py::arg("job_path"), py::arg("overrides"), py::arg("dataset"), py::arg("num_samples"),
-           py::arg("description"), py::arg("teacher"), py::arg("num_classes"), py::arg("provenance"),
-           py::arg("lease_seconds"), py::arg("scratch"))
+           py::arg("description"), py::arg("windows"), py::arg("teacher"), py::arg("num_classes"),
+           py::arg("provenance"), py::arg("lease_seconds"), py::arg("scratch"))
       .def("claim", &PythonLabeller::Claim, py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("is_complete", [](const PythonLabeller& self) { return self.get().IsComplete(); })
       .def_property_readonly("schema_text", &PythonLabeller::schema_text)
