@@ -9,4 +9,4 @@ function(decant_python_tests)
 endfunction()
 
 find_package(Python REQUIRED COMPONENTS Interpreter)
-decant_python_tests(labeller rows store)
+decant_python_tests(external_views labeller rows store torch_data)

@@ -289,7 +289,7 @@ def test_errors_in_workers_arrive_as_they_are(store, tmp_path):
     missing = pickle.loads(pickle.dumps(LabelStream(store, 96)))
     missing._store._arguments = ([str(tmp_path / "gone")], *missing._store._arguments[1:])
     with pytest.raises(decant.NotFoundError, match="gone"):
-        list(loader_of(missing, 2))
+        list(loader_of(missing, 1))
 
 
 # PositionSampler
