@@ -48,6 +48,7 @@ StoreSet::StoreSet(std::shared_ptr<StoreReader> store) : combine_(Combine::kEpoc
   stores_ = {std::move(store)};
   temperature_index_ = {0};
   digest_ = SetDigest(stores_, combine_);
+  MakeOrders();
 }
 
 StoreSet::StoreSet(std::vector<std::shared_ptr<StoreReader>> stores, Combine combine, double temperature)
@@ -65,6 +66,29 @@ StoreSet::StoreSet(std::vector<std::shared_ptr<StoreReader>> stores, Combine com
     temperature_index_.push_back(TemperatureIndex(*store, temperature));
   }
   digest_ = SetDigest(stores_, combine_);
+  MakeOrders();
+}
+
+// Those who read in the order of the chunks need none.
+void StoreSet::MakeOrders() {
+  try {
+    for (const auto& store : stores_) {
+      const Schema& schema = store->schema();
+      const OrderSpec spec = OrderFromIdentity(schema.order);
+      for (uint32_t epoch = 0; epoch < schema.layout.num_epochs; ++epoch) {
+        orders_.emplace_back(spec, schema.seed, epoch, schema.layout.num_samples);
+      }
+    }
+  } catch (const Error& error) {
+    orders_.clear();
+    unknown_order_ = error.what();
+  }
+}
+
+const Order& StoreSet::OrderOf(uint32_t epoch) const {
+  EpochOf(epoch);
+  if (orders_.empty()) Fail(ErrorCode::kMismatch, "{}: {}", stores_.front()->path(), unknown_order_);
+  return orders_[epoch];
 }
 
 uint32_t StoreSet::num_epochs() const {

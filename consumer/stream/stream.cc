@@ -84,19 +84,12 @@ class ChunkWalk {
   uint64_t next_;  // position
   EpochPlan plan_;
 };
-
-Order OrderOf(const StoreSet& stores, uint32_t epoch) {
-  const StoreSet::Epoch place = stores.EpochOf(epoch);
-  const Schema& schema = place.store->schema();
-  return {OrderFromIdentity(schema.order), schema.seed, place.epoch, schema.layout.num_samples};
-}
-
 StreamOptions WithEpochs(StreamOptions options, const StoreSet& stores) {
   if (options.epochs.empty()) {
     options.epochs.resize(stores.num_epochs());
     std::iota(options.epochs.begin(), options.epochs.end(), 0u);
   }
-  for (const uint32_t epoch : options.epochs) OrderOf(stores, epoch);  // which this build must know
+  for (const uint32_t epoch : options.epochs) stores.OrderOf(epoch);  // which this build must know
   if (options.batch_size == 0 || options.world_size == 0 || options.rank >= options.world_size ||
       options.world_size > options.batch_size) {
     Fail(ErrorCode::kInvalidArgument,
@@ -219,7 +212,7 @@ void Stream::Impl::Fill(Chunk* needed, const std::stop_token& stop) {
       i += piece.size();
     }
   }
-  const Order order = OrderOf(*stores, needed->store_epoch);
+  const Order& order = stores->OrderOf(needed->store_epoch);
   needed->sample_ids.clear();
   for (const uint64_t position : needed->positions) needed->sample_ids.push_back(order.SampleAt(position));
 }
@@ -302,7 +295,7 @@ void ReadSample(const StoreSet& stores, uint32_t epoch, uint64_t sample_id, Labe
     Fail(ErrorCode::kInvalidArgument, "{}: sample {} of {}", stores.EpochOf(epoch).store->path(), sample_id,
          stores.num_samples());
   }
-  const uint64_t position = OrderOf(stores, epoch).PositionOf(sample_id);
+  const uint64_t position = stores.OrderOf(epoch).PositionOf(sample_id);
   const uint32_t chunk_size = stores.layout().chunk_size;
   const auto index = static_cast<uint32_t>(position % chunk_size);
   stores.ReadSamples(epoch, position / chunk_size, index, index + 1, labels);

@@ -37,12 +37,6 @@ std::unique_ptr<Store> Open(std::vector<std::string> paths, const std::string& c
   return store;
 }
 
-Order OrderOf(const Store& self, uint32_t epoch) {
-  const StoreSet::Epoch place = self.set->EpochOf(epoch);
-  const Schema& schema = place.store->schema();
-  return Order(OrderFromIdentity(schema.order), schema.seed, place.epoch, schema.layout.num_samples);
-}
-
 // The samples at positions, and the positions of samples.
 template <typename Map>
 py::array_t<uint64_t> MapIds(const Store& self, const Integers& values, const char* what, const Map& map) {
@@ -132,11 +126,11 @@ void BindStore(py::module_& module) {
   type.def("labels", &OneLabel, py::arg("epoch"), py::arg("sample_id"));
   type.def("labels_of", &LabelsOf, py::arg("epoch"), py::arg("sample_ids"));
   type.def("sample_ids", [](const Store& self, uint32_t epoch, const Integers& positions) {
-    const Order order = OrderOf(self, epoch);
+    const Order& order = self.set->OrderOf(epoch);
     return MapIds(self, positions, "position", [&](uint64_t position) { return order.SampleAt(position); });
   });
   type.def("positions", [](const Store& self, uint32_t epoch, const Integers& sample_ids) {
-    const Order order = OrderOf(self, epoch);
+    const Order& order = self.set->OrderOf(epoch);
     return MapIds(self, sample_ids, "sample", [&](uint64_t sample) { return order.PositionOf(sample); });
   });
   type.def("sample_keys", &KeysOf, py::call_guard<py::gil_scoped_release>());

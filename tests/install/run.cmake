@@ -14,3 +14,4 @@ run(${CMAKE_COMMAND} -S ${CLIENT} -B ${work}/client -G Ninja -D CMAKE_PREFIX_PAT
 run(${CMAKE_COMMAND} --build ${work}/client)
 run(${work}/client/client ${work}/labels.decant)
 run(${work}/client/write_labels ${work}/written.decant)
+run(${work}/client/reader ${work}/written.decant)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "decant/data/order.h"
 #include "decant/store/store_reader.h"
 
 namespace decant {
@@ -42,6 +43,8 @@ class StoreSet {
   };
   // kInvalidArgument when `epoch` is not below num_epochs().
   Epoch EpochOf(uint32_t epoch) const;
+  // The order of an epoch's samples; kMismatch when this build does not know it.
+  const Order& OrderOf(uint32_t epoch) const;
   // Whether every store has the chunk's labels, as of the last Refresh().
   bool IsLabelled(uint32_t epoch, uint64_t chunk) const;
   // Takes notice of what was committed since. For any thread.
@@ -52,11 +55,15 @@ class StoreSet {
   void ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const;
 
  private:
+  void MakeOrders();
+
   std::vector<std::shared_ptr<StoreReader>> stores_;
   Combine combine_;
   double temperature_;
   std::vector<size_t> temperature_index_;  // [stores]
   std::string digest_;
+  std::vector<Order> orders_;  // of all epochs
+  std::string unknown_order_;  // why there are none
   std::mutex refresh_;
 };
 
