@@ -292,6 +292,41 @@ def test_errors_in_workers_arrive_as_they_are(store, tmp_path):
         list(loader_of(missing, 1))
 
 
+@pytest.fixture(scope="module")
+def token_store(tmp_path_factory):
+    """Windows of 2 to 7 tokens, of which all but the last have a label."""
+    generator = np.random.RandomState(0)
+    rows = []
+    for length in generator.randint(2, 8, 90):
+        log_probs = np.log(generator.dirichlet(np.ones(9), length)[:, :3]).astype(np.float32)
+        ids = np.stack([generator.permutation(50)[:3] for _ in range(length)])
+        tokens = generator.randint(0, 50, length)
+        rows.append({"input_ids": tokens, "target_token_ids": ids, "target_logprobs": log_probs})
+    path = tmp_path_factory.mktemp("tokens") / "labels.decant"
+    return decant.import_rows(path, rows, num_classes=50, k=3, teacher="t")
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_windows_of_tokens(token_store, num_workers):
+    count = 0
+    for batch in loader_of(LabelStream(token_store, 20), num_workers):
+        assert len(batch.labels.tail) == batch.window_offsets[-1] and len(batch.window_offsets) == len(batch[0]) + 1
+        for row, sample_id in enumerate(batch.sample_ids.tolist()):
+            begin, end = batch.window_offsets[row : row + 2].tolist()
+            ids, log_probs = token_store.labels_of(0, [sample_id]).padded(3)
+            np.testing.assert_array_equal(batch.labels.ids[begin:end], ids)
+            np.testing.assert_array_equal(batch.labels.log_probs[begin:end], log_probs)
+            count += 1
+    assert count == 90
+    dataset = LabelledDataset(list(range(90)), token_store)
+    for items in (DataLoader(dataset, batch_size=None, num_workers=num_workers), [dataset.__getitems__([3, 5])[1]]):
+        for sample_id, labels in items:
+            ids, log_probs = token_store.labels_of(0, [int(sample_id)]).padded(3)
+            np.testing.assert_array_equal(labels.ids, ids)
+            np.testing.assert_array_equal(labels.log_probs, log_probs)
+            assert labels.tail.shape == (len(ids),)
+
+
 # PositionSampler
 
 
@@ -493,7 +528,8 @@ def main(path, kind):
     torch.set_num_threads(1)
     group = None
     if len(sys.argv) > 3:
-        torch.distributed.init_process_group("gloo", init_method="file://" + sys.argv[3], rank=int(sys.argv[4]), world_size=2)
+        meeting, rank = "file://" + sys.argv[3], int(sys.argv[4])
+        torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
         group = torch.distributed
     weight = torch.zeros(64, 10, dtype=torch.float64, requires_grad=True)
     for epoch in range(2):

@@ -5,11 +5,10 @@ other generators is not reproduced; its labels do not fit what a student sees.
 """
 
 import hashlib
-import importlib
 import platform
 import random
-import re
 import struct
+import sys
 from importlib import metadata
 from typing import Any, Dict, Iterable, Optional, Set, Tuple
 
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from decant import _decant
-from decant.torch.identity import dataset_identity
+from decant.torch.identity import dataset_identity, without_addresses
 
 __all__ = ["dataset_identity", "describe_views", "mixes", "render_external"]
 
@@ -76,7 +75,7 @@ def describe_views(dataset: Any, extra: Optional[str] = None) -> str:
     if transform is None:
         text = f"{type(dataset).__module__}.{type(dataset).__qualname__}"
     else:
-        text = re.sub(r" at 0x[0-9a-f]+", "", repr(transform))
+        text = without_addresses(repr(transform))
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     for package in sorted({"numpy", "torch", "PIL"} | _packages_of(transform)):
         version = _version_of(package)
@@ -119,13 +118,15 @@ def _packages_of(transform: Any) -> Set[str]:
 def _parts_of(one: Any) -> Iterable[Any]:
     if isinstance(one, type) or not hasattr(one, "__dict__"):
         return ()
-    return list(vars(one).values()) + [getattr(one, name) for name in ("func", "args", "keywords") if hasattr(one, name)]
+    of_partial = [getattr(one, name) for name in ("func", "args", "keywords") if hasattr(one, name)]
+    return [*vars(one).values(), *of_partial]
 
 
 def _version_of(package: str) -> Optional[str]:
     """Without what follows a "+": how it was built."""
+    version = getattr(sys.modules.get(package), "__version__", None)
     try:
-        version = getattr(importlib.import_module(package), "__version__", None) or metadata.version(package)
-    except (ImportError, metadata.PackageNotFoundError):
+        version = version or metadata.version("pillow" if package == "PIL" else package)
+    except metadata.PackageNotFoundError:
         return None
-    return str(version).partition("+")[0] if re.match(r"\d", str(version)) else None
+    return str(version).partition("+")[0]

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from typing import Any, Dict, Optional, Sequence
+import re
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +18,8 @@ def dataset_identity(dataset: Any, names: Optional[Sequence[str]] = None) -> Dic
 
     The fingerprint is one of the first of these that is there: `names`; the dataset's `samples` or `imgs`, paths below
     its `root` and their classes (torchvision's ImageFolder); its `data` and `targets` (CIFAR, MNIST); else of up to 32
-    items, evenly spread, under fixed seeds. The last changes with the transform and misses other items: give names.
+    items, evenly spread, under fixed seeds. `data` is read whole; items change with the transform, and others are not
+    looked at: then give names.
 
     Args:
         names: str [N], of the samples.
@@ -27,12 +29,13 @@ def dataset_identity(dataset: Any, names: Optional[Sequence[str]] = None) -> Dic
     """
     num_samples = len(dataset)
     digest = hashlib.sha256()
+    listing = _listing(dataset, num_samples)
     if names is not None:
         if len(names) != num_samples:
             raise InvalidArgumentError(f"{len(names)} names for {num_samples} samples")
         _add(digest, [str(name) for name in names])
-    elif _listing(dataset, num_samples) is not None:
-        _add(digest, _listing(dataset, num_samples))
+    elif listing is not None:
+        _add(digest, listing)
     elif _has_length(getattr(dataset, "data", None), num_samples):
         _add(digest, [dataset.data, getattr(dataset, "targets", None)])
     else:
@@ -40,16 +43,19 @@ def dataset_identity(dataset: Any, names: Optional[Sequence[str]] = None) -> Dic
     return {"kind": "python", "num_samples": num_samples, "fingerprint": f"sha256:{digest.hexdigest()}"}
 
 
+def without_addresses(text: str) -> str:
+    """A repr that does not differ from process to process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", text)
+
+
 def _has_length(values: Any, num_samples: int) -> bool:
     return hasattr(values, "__len__") and hasattr(values, "__getitem__") and len(values) == num_samples
 
 
-def _listing(dataset: Any, num_samples: int) -> Any:
+def _listing(dataset: Any, num_samples: int) -> Optional[List[List[str]]]:
     root = getattr(dataset, "root", None)
     for samples in (getattr(dataset, "samples", None), getattr(dataset, "imgs", None)):
-        if not _has_length(samples, num_samples):
-            continue
-        if not all(isinstance(sample, (tuple, list)) and isinstance(sample[0], (str, os.PathLike)) for sample in samples):
+        if not _has_length(samples, num_samples) or not all(map(_begins_with_path, samples)):
             continue
         # With "/", whatever the system; as they are, where the dataset does not say what they are below.
         return [
@@ -59,7 +65,11 @@ def _listing(dataset: Any, num_samples: int) -> Any:
     return None
 
 
-def _probes(dataset: Any, num_samples: int) -> Any:
+def _begins_with_path(sample: Any) -> bool:
+    return isinstance(sample, (tuple, list)) and bool(sample) and isinstance(sample[0], (str, os.PathLike))
+
+
+def _probes(dataset: Any, num_samples: int) -> List[Any]:
     from decant.torch.external import render_external
 
     count = min(_NUM_PROBES, num_samples)
@@ -82,6 +92,7 @@ def _add(digest: Any, value: Any) -> None:
         digest.update(f"array {value.dtype.str} {value.shape};".encode())
         digest.update(np.ascontiguousarray(value).view(np.uint8).reshape(-1).data if value.ndim else value.tobytes())
     else:
-        content = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+        text = "" if isinstance(value, bytes) else without_addresses(str(value))
+        content = value if isinstance(value, bytes) else text.encode("utf-8", "surrogateescape")
         digest.update(f"{type(value).__name__} {len(content)};".encode())
         digest.update(content)

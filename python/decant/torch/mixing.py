@@ -56,9 +56,9 @@ def mix_rows(images: torch.Tensor, positions: Sequence[int], mixings: Sequence[M
         partner = row_of.get(position ^ 1)
         if partner is None:
             raise InvalidArgumentError(
-                f"position {position} is mixed with position {position ^ 1}, which is not in the batch: take batches in "
-                'the store\'s order, from PositionSampler, or from LabelStream with last_batch="drop" and a batch_size '
-                "that is a multiple of 2 * world_size"
+                f"position {position} is mixed with position {position ^ 1}, which is not in the batch: take batches "
+                'in the store\'s order, from PositionSampler, or from LabelStream with last_batch="drop" and a '
+                "batch_size that is a multiple of 2 * world_size"
             )
         if is_cutmix:
             _paste(mixed[row], images[partner], box)

@@ -12,7 +12,7 @@ from decant.torch.progress import Progress, check_parts
 from decant.torch.stores import data_parallel_group, schemas_of
 
 
-class PositionSampler(Sampler):
+class PositionSampler(Sampler[List[int]]):
     """Batches of sample ids in the store's order, in which labels are read fastest: a batch_sampler.
 
         dataset = LabelledDataset(my_dataset, store)
@@ -26,7 +26,7 @@ class PositionSampler(Sampler):
 
     Global batch g is the samples at positions [g B, (g + 1) B) of the epoch's order, whatever the number of ranks; each
     gets a part of consecutive positions, and equally many batches. Where views are mixed, a sample and its partner are
-    in the same part. The order is another one in each of the store's epochs.
+    in the same part. The order is another one in each of the store's epochs, and the same when one comes round again.
     """
 
     def __init__(
@@ -100,7 +100,8 @@ class PositionSampler(Sampler):
             begin = start + number * size
             end = begin + size if self._progress.last_batch == "pad" else min(begin + size, num_samples)
             units = -(-(end - begin) // self._unit)
-            first, last = (begin + units * rank // self._world_size * self._unit for rank in (self._rank, self._rank + 1))
+            first = begin + units * self._rank // self._world_size * self._unit
+            last = begin + units * (self._rank + 1) // self._world_size * self._unit
             positions = np.arange(first, min(last, end)) % num_samples
             self._num_drawn = number + 1
             yield self._store.sample_ids(store_epoch, positions).tolist()

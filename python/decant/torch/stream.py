@@ -50,6 +50,8 @@ class LabelStream(IterableDataset):
     the batches, batch i goes to worker i mod n, and DataLoader keeps the order. An iteration is one epoch; without
     `set_epoch` the next one is the same again. Training epoch e reads epochs[e mod n] of the store; from the second
     time on, the chunks come in a fresh order.
+
+    The batches are a rank's own already: do not let a framework shard the loader again (accelerate's `prepare`).
     """
 
     def __init__(
