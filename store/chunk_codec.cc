@@ -118,6 +118,11 @@ class ChunkParts {
   // How many entries so many labels have at most; 0 when only they know.
   size_t MostEntries(size_t count) const { return uint64_t{fixed_count_} * 2 <= min_bits_ ? count * fixed_count_ : 0; }
 
+  // The stream's bytes that a label is in; kDataLoss when it ends after them.
+  std::string_view BytesOf(const LabelCoder::Source& source) const {
+    if (source.end > 8 * stream_.size()) Fail(ErrorCode::kDataLoss, "{}: a label ends after the stream", what());
+    return stream_.substr(source.begin / 8, (source.end + 7) / 8 - source.begin / 8);
+  }
   // Where a label is.
   LabelCoder::Source SourceOf(size_t index) const {
     const uint64_t begin = LabelBegin(index);
@@ -365,6 +370,36 @@ void ChunkCodec::DecodeSample(const ChunkPlace& place, std::string_view record, 
     impl_->DecodeLabels(parts, {&source, 1}, index, codes);
   }
   parts.AppendFingerprints(index, index + 1, &codes->view_fingerprints);
+}
+
+// The labels' bits are gathered in one stream: a label alone waits for its own bits at every entry.
+void ChunkCodec::DecodeSamples(std::span<const SampleRecord> samples, LabelBatch* labels, size_t temperature) const {
+  thread_local std::string stream;
+  thread_local std::vector<LabelCoder::Source> sources;
+  thread_local LabelCodes codes;
+  stream.clear();
+  sources.clear();
+  codes.Clear();
+  for (const SampleRecord& sample : samples) {
+    const std::string_view payload = RecordPayload(RecordMagic::kChunk, sample.record, "chunk");
+    const ChunkParts parts(impl_->params, sample.place, payload, "chunk");
+    LabelCoder::Source source = parts.SourceOf(sample.index);
+    const std::string_view bytes = parts.BytesOf(source);
+    const uint64_t moved = 8 * stream.size() - source.begin / 8 * 8;
+    source.begin += moved;
+    source.end += moved;
+    sources.push_back(source);
+    stream.append(bytes);
+    parts.AppendFingerprints(sample.index, sample.index + 1, &codes.view_fingerprints);
+  }
+  const size_t num_bytes = stream.size();
+  stream.append(sizeof(uint64_t), '\0');  // what readers may look at
+  const size_t damaged = impl_->coder.Decode(BitReader(std::string_view(stream).substr(0, num_bytes)), sources, &codes);
+  if (damaged < samples.size()) {
+    Fail(ErrorCode::kDataLoss, "{}, label {}: its bits are not a label", Describe(samples[damaged].place),
+         samples[damaged].index);
+  }
+  impl_->quantiser.Dequantise(codes, 0, codes.size(), temperature, labels);
 }
 
 }  // namespace decant

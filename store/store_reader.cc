@@ -1,6 +1,7 @@
 #include "decant/store/store_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
@@ -74,6 +75,7 @@ struct StoreReader::Impl {
   void Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record);
   ChunkPlace Place(uint32_t epoch, uint64_t chunk) const;
   void ReadSample(uint32_t epoch, uint64_t position, LabelCodes* codes);
+  void RequirePosition(uint64_t position) const;
   void DecodeSample(const ChunkPlace& place, std::string_view record, size_t index, LabelCodes* codes) const;
   // The label or window of DecodeSample(), appended as log-probabilities.
   void AppendSample(const ChunkPlace& place, const LabelCodes& codes, size_t temperature, LabelBatch* labels) const;
@@ -308,17 +310,53 @@ void StoreReader::ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* label
   impl_->AppendSample(impl_->Place(epoch, position / schema().layout.chunk_size), codes, temperature, labels);
 }
 
+void StoreReader::ReadLabels(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels,
+                             size_t temperature) const {
+  constexpr size_t kLabelsAtOnce = 32;  // what the codec reads side by side
+  if (schema().codec.windows) {
+    for (const uint64_t position : positions) ReadLabel(epoch, position, labels, temperature);
+    return;
+  }
+  const uint32_t chunk_size = schema().layout.chunk_size;
+  std::array<rocksdb::PinnableSlice, kLabelsAtOnce> records;
+  std::array<ChunkCodec::SampleRecord, kLabelsAtOnce> samples;
+  while (!positions.empty()) {
+    const auto now = positions.first(std::min(kLabelsAtOnce, positions.size()));
+    for (size_t i = 0; i < now.size(); ++i) {
+      impl_->RequirePosition(now[i]);
+      const ChunkPlace place = impl_->Place(epoch, now[i] / chunk_size);
+      const bool is_same = i > 0 && samples[i - 1].place.chunk == place.chunk;
+      if (!is_same) {
+        records[i].Reset();
+        impl_->Record(epoch, place.chunk, &records[i]);
+      }
+      samples[i] = {.place = place,
+                    .record = is_same ? samples[i - 1].record : records[i].ToStringView(),
+                    .index = now[i] % chunk_size};
+    }
+    try {
+      impl_->codec->DecodeSamples(std::span(samples).first(now.size()), labels, temperature);
+    } catch (const Error& error) {
+      Fail(error.code(), "{}: {}", path(), error.what());
+    }
+    positions = positions.subspan(now.size());
+  }
+}
+
 LabelCodes StoreReader::ReadSampleCodes(uint32_t epoch, uint64_t position) const {
   LabelCodes codes;
   impl_->ReadSample(epoch, position, &codes);
   return codes;
 }
 
+void StoreReader::Impl::RequirePosition(uint64_t position) const {
+  if (position < schema->layout.num_samples) return;
+  Fail(ErrorCode::kInvalidArgument, "{}: position {} is not below {}", path, position, schema->layout.num_samples);
+}
+
 void StoreReader::Impl::ReadSample(uint32_t epoch, uint64_t position, LabelCodes* codes) {
   const Layout& layout = schema->layout;
-  if (position >= layout.num_samples) {
-    Fail(ErrorCode::kInvalidArgument, "{}: position {} is not below {}", path, position, layout.num_samples);
-  }
+  RequirePosition(position);
   const ChunkPlace place = Place(epoch, position / layout.chunk_size);
   rocksdb::PinnableSlice record;
   Record(epoch, place.chunk, &record);

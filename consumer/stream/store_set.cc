@@ -120,22 +120,36 @@ void StoreSet::Refresh() {
   for (const auto& store : stores_) store->Refresh();
 }
 
-void StoreSet::ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const {
+// `read(store, epoch, labels, temperature)` for every store that has labels of the epoch.
+template <typename Read>
+void StoreSet::ReadAll(uint32_t epoch, LabelBatch* labels, const Read& read) const {
   const Epoch place = EpochOf(epoch);
   if (combine_ == Combine::kEpochs || stores_.size() == 1) {
-    place.store->ReadSamples(place.epoch, chunk, begin, end, labels, temperature_index_[place.index]);
+    read(*place.store, place.epoch, labels, temperature_index_[place.index]);
     return;
   }
   std::vector<LabelBatch> teachers(stores_.size());
-  for (size_t i = 0; i < stores_.size(); ++i) {
-    stores_[i]->ReadSamples(epoch, chunk, begin, end, &teachers[i], temperature_index_[i]);
-  }
+  for (size_t i = 0; i < stores_.size(); ++i) read(*stores_[i], epoch, &teachers[i], temperature_index_[i]);
+  AppendAverages(teachers, num_classes(), labels);
+}
+
+void StoreSet::ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const {
+  const auto read = [&](const StoreReader& store, uint32_t in_store, LabelBatch* into, size_t temperature) {
+    store.ReadSamples(in_store, chunk, begin, end, into, temperature);
+  };
   try {
-    AppendAverages(teachers, num_classes(), labels);
+    ReadAll(epoch, labels, read);
   } catch (const Error& error) {
+    if (stores_.size() == 1 || combine_ == Combine::kEpochs || error.code() != ErrorCode::kMismatch) throw;
     Fail(error.code(), "{} and others, epoch {}, chunk {} from sample {}: {}", stores_.front()->path(), epoch, chunk,
          begin, error.what());
   }
+}
+
+void StoreSet::ReadLabels(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels) const {
+  ReadAll(epoch, labels, [&](const StoreReader& store, uint32_t in_store, LabelBatch* into, size_t temperature) {
+    store.ReadLabels(in_store, positions, into, temperature);
+  });
 }
 
 }  // namespace decant

@@ -84,6 +84,13 @@ class ChunkWalk {
   uint64_t next_;  // position
   EpochPlan plan_;
 };
+uint64_t PositionOf(const StoreSet& stores, uint32_t epoch, uint64_t sample_id) {
+  const Order& order = stores.OrderOf(epoch);
+  if (sample_id < stores.num_samples()) return order.PositionOf(sample_id);
+  Fail(ErrorCode::kInvalidArgument, "{}: sample {} of {}", stores.EpochOf(epoch).store->path(), sample_id,
+       stores.num_samples());
+}
+
 StreamOptions WithEpochs(StreamOptions options, const StoreSet& stores) {
   if (options.epochs.empty()) {
     options.epochs.resize(stores.num_epochs());
@@ -291,14 +298,17 @@ void CheckViewFingerprints(const StreamBatch& batch, std::span<const uint16_t> r
 }
 
 void ReadSample(const StoreSet& stores, uint32_t epoch, uint64_t sample_id, LabelBatch* labels) {
-  if (sample_id >= stores.num_samples()) {
-    Fail(ErrorCode::kInvalidArgument, "{}: sample {} of {}", stores.EpochOf(epoch).store->path(), sample_id,
-         stores.num_samples());
-  }
-  const uint64_t position = stores.OrderOf(epoch).PositionOf(sample_id);
+  const uint64_t position = PositionOf(stores, epoch, sample_id);
   const uint32_t chunk_size = stores.layout().chunk_size;
   const auto index = static_cast<uint32_t>(position % chunk_size);
   stores.ReadSamples(epoch, position / chunk_size, index, index + 1, labels);
+}
+
+void ReadSamples(const StoreSet& stores, uint32_t epoch, std::span<const uint64_t> sample_ids, LabelBatch* labels) {
+  std::vector<uint64_t> positions;
+  positions.reserve(sample_ids.size());
+  for (const uint64_t sample_id : sample_ids) positions.push_back(PositionOf(stores, epoch, sample_id));
+  stores.ReadLabels(epoch, positions, labels);
 }
 
 void PadLabels(const LabelBatch& labels, uint32_t k, int64_t* ids, float* log_probs) {

@@ -1,5 +1,7 @@
 #include "store.h"
 
+#include <algorithm>
+
 #include "decant/base/error.h"
 #include "decant/consumer/stream.h"
 #include "decant/data/order.h"
@@ -62,9 +64,11 @@ py::tuple OneLabel(const Store& self, uint32_t epoch, uint64_t sample_id) {
     Fail(ErrorCode::kInvalidArgument, "{}: sample {} is a window of {} labels; read it with labels_of()",
          self.paths.front(), sample_id, labels.size());
   }
-  const auto k = static_cast<py::ssize_t>(labels.num_entries());
-  return py::make_tuple(py::array_t<uint32_t>({k}, labels.ids.data()), py::array_t<float>({k}, labels.log_probs.data()),
-                        labels.tail_mass[0]);
+  py::array_t<uint32_t> ids(static_cast<py::ssize_t>(labels.num_entries()));
+  py::array_t<float> log_probs(static_cast<py::ssize_t>(labels.num_entries()));
+  std::ranges::copy(labels.ids, ids.mutable_data());
+  std::ranges::copy(labels.log_probs, log_probs.mutable_data());
+  return py::make_tuple(std::move(ids), std::move(log_probs), labels.tail_mass[0]);
 }
 
 std::shared_ptr<Labels> LabelsOf(const Store& self, uint32_t epoch, const Integers& sample_ids) {
@@ -72,7 +76,7 @@ std::shared_ptr<Labels> LabelsOf(const Store& self, uint32_t epoch, const Intege
   const py::gil_scoped_release release;
   auto labels = std::make_shared<Labels>();
   labels->batch.Reserve(ids.size(), ids.size() * self.readers.front()->schema().codec.k);
-  for (const uint64_t id : ids) ReadSample(*self.set, epoch, id, &labels->batch);
+  ReadSamples(*self.set, epoch, ids, &labels->batch);
   return labels;
 }
 

@@ -144,6 +144,33 @@ TEST_F(StoreTest, ReadsSingleLabels) {
   }
 }
 
+TEST_F(StoreTest, ReadsManyLabelsInAnyOrderAsItReadsOne) {
+  Schema schema = schema_;
+  for (const bool windows : {false, true}) {
+    schema.codec.windows = windows;
+    schema.codec.view_fingerprints = true;
+    schema.tables = std::make_shared<CodecTables>(DefaultTables(schema.codec));
+    const std::string path = directory_.File(windows ? "windows" : "labels");
+    MakeCompleteStore(path, schema);
+    const StoreReader reader(path);
+    std::vector<uint64_t> positions;
+    for (uint64_t i = 0; i < 100; ++i) positions.push_back(i * i * 7 % 22);  // more than are read side by side
+    LabelBatch expected, found;
+    reader.ReadLabel(1, 3, &expected);
+    reader.ReadLabel(1, 3, &found);
+    for (const uint64_t position : positions) reader.ReadLabel(1, position, &expected);
+    reader.ReadLabels(1, positions, &found);
+    EXPECT_TRUE(SameLabels(expected, found));
+    EXPECT_EQ(expected.view_fingerprints, found.view_fingerprints);
+    EXPECT_EQ(expected.view_fingerprints.size(), 101u);
+    EXPECT_EQ(expected.window_offsets, found.window_offsets);
+    EXPECT_EQ(expected.window_hashes, found.window_hashes);
+    const std::vector<uint64_t> outside = {0, 22};
+    EXPECT_THAT([&] { reader.ReadLabels(1, outside, &found); },
+                FailsWith(ErrorCode::kInvalidArgument, "position 22 is not below 22"));
+  }
+}
+
 TEST_F(StoreTest, ReadingAppends) {
   MakeCompleteStore(path_, schema_);
   const StoreReader reader(path_);

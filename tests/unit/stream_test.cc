@@ -262,6 +262,11 @@ TEST_F(StreamTest, ReadsOneSampleAtATime) {
     positions.push_back(order.PositionOf(sample));
   }
   EXPECT_TRUE(SameLabels(labels, ExpectedLabels(1, positions)));
+  std::vector<uint64_t> samples(22);
+  std::iota(samples.begin(), samples.end(), 0);
+  LabelBatch at_once;
+  ReadSamples(*stores, 1, samples, &at_once);
+  EXPECT_TRUE(SameLabels(labels, at_once));
   EXPECT_THAT([&] { ReadSample(*stores, 1, 22, &labels); }, FailsWith(ErrorCode::kInvalidArgument, "sample 22 of 22"));
 }
 

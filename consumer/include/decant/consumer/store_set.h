@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -53,8 +54,12 @@ class StoreSet {
   // Appends the labels of the samples [begin, end) of a chunk. Errors: StoreReader::ReadChunk(); kMismatch when
   // teachers did not see the same view.
   void ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, uint32_t end, LabelBatch* labels) const;
+  // The same for the samples at these positions of an epoch, in any order.
+  void ReadLabels(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels) const;
 
  private:
+  template <typename Read>
+  void ReadAll(uint32_t epoch, LabelBatch* labels, const Read& read) const;
   void MakeOrders();
 
   std::vector<std::shared_ptr<StoreReader>> stores_;

@@ -82,8 +82,10 @@ class Stream {
   std::unique_ptr<Impl> impl_;
 };
 
-// Appends the label, or the labels of the window, of one sample to `labels`, decoding nothing else.
+// Appends the label, or the labels of the window, of one sample to `labels`, decoding nothing else. The same for many,
+// which is faster.
 void ReadSample(const StoreSet& stores, uint32_t epoch, uint64_t sample_id, LabelBatch* labels);
+void ReadSamples(const StoreSet& stores, uint32_t epoch, std::span<const uint64_t> sample_ids, LabelBatch* labels);
 
 // Copies labels to rows of `k` entries: ids [size, k] (0 for padding), log_probs [size, k] (-infinity for padding).
 // kInvalidArgument when a label has more.

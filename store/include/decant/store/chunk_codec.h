@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,15 @@ class ChunkCodec {
   LabelCodes DecodeSample(const ChunkPlace& place, std::string_view record, size_t index) const;
   // The same, into `codes`, whose memory is re-used.
   void DecodeSample(const ChunkPlace& place, std::string_view record, size_t index, LabelCodes* codes) const;
+
+  // The label of sample `index` in a chunk's record.
+  struct SampleRecord {
+    ChunkPlace place;
+    std::string_view record;
+    size_t index = 0;
+  };
+  // Appends single labels of many records, as DecodeSample() finds each, but read side by side. Not for windows.
+  void DecodeSamples(std::span<const SampleRecord> samples, LabelBatch* labels, size_t temperature = 0) const;
 
   // Bits of the labels' entropy-coded streams, without the chunk around them: what calibration minimises.
   uint64_t CountBits(const LabelCodes& codes) const;

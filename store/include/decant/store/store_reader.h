@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,9 @@ class StoreReader {
                    size_t temperature = 0) const;
   // Appends the label at `position` of `epoch` to `labels`, decoding nothing else.
   void ReadLabel(uint32_t epoch, uint64_t position, LabelBatch* labels, size_t temperature = 0) const;
+  // The same for many positions, in any order: faster than one by one.
+  void ReadLabels(uint32_t epoch, std::span<const uint64_t> positions, LabelBatch* labels,
+                  size_t temperature = 0) const;
   // The same as codes: of a chunk, and of the sample at `position` alone.
   LabelCodes ReadChunkCodes(uint32_t epoch, uint64_t chunk) const;
   LabelCodes ReadSampleCodes(uint32_t epoch, uint64_t position) const;
