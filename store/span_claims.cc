@@ -117,7 +117,9 @@ SpanClaims::SpanClaims(const std::string& store_path, double seconds, Job)
     const std::string path = folder_ + "/" + name;
     const bool is_claimant = name.starts_with(fmt::format("{}{}", kClaimant, kJob)) && !name.ends_with(name_);
     const std::string owner = name.starts_with(kClaim) ? ContentOf(path).value_or("") : "";
-    if (is_claimant || (owner.starts_with(kJob) && owner != name_)) ::unlink(path.c_str());
+    // A power cut leaves claims without a name.
+    const bool is_void = name.starts_with(kClaim) && (owner.empty() || (owner.starts_with(kJob) && owner != name_));
+    if (is_claimant || is_void) ::unlink(path.c_str());
   }
 }
 
@@ -256,12 +258,13 @@ bool SpanClaims::HasJob() {
   });
 }
 
-// In place, so that a full disk does not end a claimant.
+// In place, so that a full disk does not end a claimant. A job's file that is gone stays so: another job has begun.
 void SpanClaims::WriteSign() {
   const std::string path = fmt::format("{}/{}{}", folder_, kClaimant, name_);
   const std::string text = SignText(seconds_, ++beat_);
-  int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0 && errno == ENOENT && ::mkdir(folder_.c_str(), 0777) == 0) {
+  const int create = beat_ > 1 && name_.starts_with(kJob) ? 0 : O_CREAT;
+  int file = ::open(path.c_str(), O_WRONLY | create | O_CLOEXEC, 0644);
+  if (file < 0 && create != 0 && errno == ENOENT && ::mkdir(folder_.c_str(), 0777) == 0) {
     file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   }
   if (file < 0) return;
