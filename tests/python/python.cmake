@@ -10,3 +10,8 @@ endfunction()
 
 find_package(Python REQUIRED COMPONENTS Interpreter)
 decant_python_tests(external_views labeller rows store torch_data)
+
+# The wheel, built once more with flags that ccache knows, installed for others.
+add_test(NAME python.wheel COMMAND ${CMAKE_CURRENT_LIST_DIR}/wheel.sh ${PROJECT_BINARY_DIR}/wheel ${PROJECT_SOURCE_DIR}
+  ${Python_EXECUTABLE} ${CMAKE_C_COMPILER} ${CMAKE_CXX_COMPILER} $<TARGET_FILE:make_store>)
+set_tests_properties(python.wheel PROPERTIES LABELS python TIMEOUT 1200 SKIP_RETURN_CODE 77 PROCESSORS 2)
