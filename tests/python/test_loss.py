@@ -224,3 +224,120 @@ def test_traces_into_one_graph(tail):
     compiled(mine).backward()
     soft_cross_entropy(other, labels, tail=tail).backward()
     torch.testing.assert_close(mine.grad, other.grad)
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("k", [3, 8])
+def test_gradcheck_in_float64(tail, temperature, k):
+    labels = make_labels(4, 8, k, padding=2)
+    logits = torch.randn(4, 8, generator=torch.Generator().manual_seed(15), dtype=torch.float64).requires_grad_()
+    classes = torch.tensor([0, 3, 7, 7])
+    weights = torch.tensor([1.0, 2.0, 0.0, 0.5])
+    for options in ({}, {"hard": classes, "alpha": 0.4, "label_smoothing": 0.1}, {"weights": weights}):
+        for reduction in ("mean", "sum", "none"):
+            settings = {"tail": tail, "temperature": temperature, "reduction": reduction, **options}
+            assert torch.autograd.gradcheck(lambda z: soft_cross_entropy(z, labels, **settings), logits)
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_logits_far_from_0_lose_nothing(tail):
+    # A multiple of 1/1024 near 1e4 is exact in float32.
+    logits = torch.round(3 * torch.randn(8, 50, generator=torch.Generator().manual_seed(16)) * 1024) / 1024
+    labels = make_labels(8, 50, 5, tail=1e-8)
+    near, far = logits.clone().requires_grad_(), (logits + 10000).requires_grad_()
+    losses = [soft_cross_entropy(z, labels, tail=tail, reduction="none") for z in (near, far)]
+    for loss in losses:
+        loss.sum().backward()
+    assert torch.equal(*losses)
+    assert torch.equal(near.grad, far.grad)
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_a_row_that_is_left_out_may_hold_anything(tail):
+    labels = make_labels(4, 15, 4)
+    labels.ids[2] = 10**6
+    labels.log_probs[2] = float("nan")
+    logits = torch.randn(4, 15, generator=torch.Generator().manual_seed(17))
+    logits[2] = float("nan")
+    hard = torch.tensor([1, 2, -100, 3])
+    mine = logits.clone().requires_grad_()
+    kept = [0, 1, 3]
+    options = {"tail": tail, "alpha": 0.5, "temperature": 2.0}
+    loss = soft_cross_entropy(mine, labels, hard=hard, weights=hard >= 0, **options)
+    loss.backward()
+    other = logits[kept].clone().requires_grad_()
+    wanted = soft_cross_entropy(other, SoftLabels(*(part[kept] for part in labels)), hard=hard[kept], **options)
+    wanted.backward()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-6)
+    assert torch.equal(mine.grad[2], torch.zeros(15))
+    torch.testing.assert_close(mine.grad[kept], other.grad)
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_entries_may_come_in_any_order_with_padding_between(tail):
+    labels = make_labels(6, 20, 4, padding=2)
+    order = torch.tensor([4, 0, 3, 5, 2, 1])
+    mixed = SoftLabels(labels.ids[:, order], labels.log_probs[:, order], labels.tail)
+    check(torch.randn(6, 20, generator=torch.Generator().manual_seed(18)), mixed, tail=tail)
+
+
+@pytest.mark.parametrize("tail", ["uniform", "ghost"])
+def test_a_label_without_entries_is_all_tail(tail):
+    labels = SoftLabels(torch.zeros(2, 3, dtype=torch.int64), torch.full((2, 3), -torch.inf), torch.ones(2))
+    check(torch.randn(2, 9, generator=torch.Generator().manual_seed(19)), labels, tail=tail)
+
+
+def test_hard_distillation_takes_the_teachers_class_for_half():
+    labels = make_labels(5, 12, 3)
+    logits = torch.randn(5, 12, generator=torch.Generator().manual_seed(20))
+    hard = torch.tensor([0, 1, 2, 3, 4])
+    of_teacher = labels.ids.gather(1, labels.log_probs.argmax(1, keepdim=True)).squeeze(1)
+    entropy = torch.nn.functional.cross_entropy
+    wanted = entropy(logits, hard) / 2 + entropy(logits, of_teacher) / 2
+    found = soft_cross_entropy(logits, labels, hard=hard, alpha=0, hard_distillation=True)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-6)
+    assert soft_cross_entropy(logits, None, hard=hard, alpha=0).item() == pytest.approx(entropy(logits, hard).item())
+
+
+def test_classes_that_the_student_rules_out():
+    labels = make_labels(3, 10, 4, tail=0.0)
+    logits = torch.randn(3, 10, generator=torch.Generator().manual_seed(21))
+    outside = torch.ones(3, 10, dtype=torch.bool).scatter(1, labels.ids, False)
+    mine = logits.masked_fill(outside, -torch.inf).requires_grad_()
+    for tail in TAILS:
+        loss = soft_cross_entropy(mine, labels, tail=tail)
+        (gradient,) = torch.autograd.grad(loss, mine)
+        assert loss.isfinite() and gradient.isfinite().all()
+
+
+def test_one_row_by_hand():
+    """z = (1, 2, 3, 4), 0.3 and 0.5 for the last two, by the formulas in double precision."""
+    labels = SoftLabels(torch.tensor([[2, 3]]), torch.tensor([[0.3, 0.5]]).log(), torch.tensor([0.2]))
+    logits = torch.tensor([[1.0, 2, 3, 4]])
+    log_total = np.log(np.exp([1, 2, 3, 4]).sum())
+    rest = np.log(np.exp([1, 2]).sum())
+    wanted = {
+        "uniform": log_total - 0.3 * 3 - 0.5 * 4 - 0.1 * (1 + 2),
+        "renormalise": log_total - (0.3 * 3 + 0.5 * 4) / 0.8,
+        "ghost": log_total - 0.3 * 3 - 0.5 * 4 - 0.2 * rest,
+    }
+    for tail, value in wanted.items():
+        assert soft_cross_entropy(logits, labels, tail=tail).item() == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(torch, "compile"), reason="this PyTorch has no torch.compile")
+def test_all_options_trace_into_one_graph():
+    labels = make_labels(4, 30, 3)
+    logits = torch.randn(4, 30, generator=torch.Generator().manual_seed(22))
+    hard, weights = torch.tensor([1, 2, 3, 4]), torch.tensor([1.0, 0, 2, 1])
+
+    def loss_of(z):
+        options = {"temperature": 2.0, "alpha": 0.5, "label_smoothing": 0.1, "divergence": True}
+        return soft_cross_entropy(z, labels, hard=hard, weights=weights, **options)
+
+    compiled = torch.compile(loss_of, backend="aot_eager", fullgraph=True, dynamic=True)
+    mine, other = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    compiled(mine).backward()
+    loss_of(other).backward()
+    torch.testing.assert_close(mine.grad, other.grad)

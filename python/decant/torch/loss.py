@@ -1,29 +1,24 @@
-"""Losses between a student's logits and sparse soft labels, without a dense target.
+"""Losses against sparse soft labels, which never build a dense target."""
 
-Of a row of logits z [C] at the temperature T, with x = z / T, q = softmax(x) and a label that lists the classes S with
-probabilities p and leaves the tail mass R:
-
-    uniform      each of the other C - k classes has u = R / (C - k) (TinyViT, Wu et al., ECCV 2022):
-                 logsumexp(x) - sum_S (p - u) x - u sum(x)
-    renormalise  the listed probabilities over their sum, no tail: logsumexp(x) - sum_S p x / sum_S p
-    ghost        one more class for all others: -sum_S p log q - R log(1 - sum_S q)
-
-The same as decant/consumer/row_loss.h.
-"""
-
-from typing import Any, NamedTuple, Optional, Tuple, Union
+from typing import Any, Optional, Tuple, Union
 
 import torch
+from torch.autograd.function import once_differentiable
 
 import decant
 from decant.errors import InvalidArgumentError, MismatchError
+from decant.torch.row_loss import (
+    TAIL_RULES,
+    Rule,
+    Targets,
+    gradients_of,
+    losses_of,
+    rows_at_once,
+    soft_targets,
+    targets_dtype,
+)
 
 Hard = Union[torch.Tensor, Tuple[torch.Tensor, torch.Tensor]]
-
-_TAILS = ("uniform", "renormalise", "ghost")
-# Elements that are worked on at once: in a cache of a processor's core, or enough to fill an accelerator.
-_CPU_ELEMENTS = 1 << 17
-_DEVICE_ELEMENTS = 1 << 26
 
 
 def soft_cross_entropy(
@@ -35,74 +30,94 @@ def soft_cross_entropy(
     hard: Optional[Hard] = None,
     alpha: float = 1.0,
     label_smoothing: float = 0.0,
+    hard_distillation: bool = False,
     divergence: bool = False,
     weights: Optional[torch.Tensor] = None,
     reduction: str = "mean",
 ) -> torch.Tensor:
-    """alpha T^2 S(z / T) + (1 - alpha) H(z), Hinton, Vinyals and Dean (2015), over the rows.
+    """alpha T^2 S(z / T) + (1 - alpha) H(z) for rows of student logits z, where
 
-    Forward and backward read the logits once each; the gradient is the only tensor of their size that is made.
-    Differentiable by `logits` alone. For any device; sums are float32.
+        S(x) = -sum_j t_j log softmax(x)_j     t the soft label, its tail by `tail`
+        H(z) = -sum_j h_j log softmax(z)_j     h_j = (1 - e) shares_j + e / C, e = label_smoothing
+
+    Hinton, Vinyals and Dean (2015), whose T^2 keeps the parts' gradients in proportion; label smoothing: Szegedy et al.
+    (CVPR 2016). For the uniform tail, u = tail / (C - k) and T = 1, S is computed as
+
+        -sum_listed (p - u) z - u sum_j z_j + (sum p + tail) log sum_j exp z_j
+
+    so that no [B, C] tensor but the gradient is made: rows are worked on some at a time, twice, for the value and for
+    the gradient. Sums are float32 (float64 for float64 logits). Works under `torch.compile(fullgraph=True)`, which
+    fuses the rows by itself; nothing waits for the device.
 
     Args:
-        logits: Floating-point [..., C], the student's, before softmax and not divided by T.
-        labels: With `ids` int64 [..., k], `log_probs` float32 [..., k] and `tail` float32 [...], as `LabelStream`,
-            `LabelledDataset` and `Labels.padded` give them; an entry of -inf is padding.
-        tail: What becomes of the tail mass: "uniform", "renormalise" or "ghost".
-        temperature: T, at which the labels hold: the store's `temperature`. Another one is wrong: labels cannot be
-            tempered afterwards. `SoftCrossEntropy` takes it from the store.
-        hard: True classes, int64 [...], or (classes int64 [..., M], shares float [..., M]) of mixed views; needed when
-            alpha is below 1.
-        alpha: Share of the soft part.
-        label_smoothing: Of the hard part (Szegedy et al., CVPR 2016).
-        divergence: The forward Kullback-Leibler divergence: less by the entropy of the labels, with the same gradient.
-        weights: float [...]; 0 leaves a row out, as padding of tokens.
-        reduction: "mean", weighted; "sum"; or "none", [...].
+        logits: float32, bfloat16, float16 or float64 [..., C]: [B, C], [B, T, C], on any device.
+        labels: `SoftLabels`, or anything with its attributes: ids int64 [..., k], each class once; log_probs float
+            [..., k], natural logarithms, -inf for padding; tail float [...]. They may lie on another device. None when
+            alpha is 0, without hard_distillation.
+        tail: What becomes of the probability of the classes that are not listed: "uniform": each has tail / (C - k)
+            (TinyViT, Wu et al., ECCV 2022); "renormalise": none, the listed ones are divided by their sum; "ghost": one
+            more class, compared with what the student gives to all that are not listed. A label of all C classes has no
+            tail.
+        temperature: T, that of the labels (`store.temperature`): labels of another one are something else.
+        hard: True classes, int64 [...], or (classes int64 [..., M], shares float [..., M]), the shares of a row summing
+            to 1: a mixed view's. Needed unless alpha is 1.
+        alpha: The share of the soft part, in [0, 1].
+        label_smoothing: Of the hard part, in [0, 1).
+        hard_distillation: Half of each share goes to the label's likeliest class (of equal ones the smaller id): DeiT's
+            hard distillation (Touvron et al., ICML 2021), with alpha = 0.
+        divergence: S is less by the entropy of t: the forward Kullback-Leibler divergence, whose gradient is the same.
+        weights: float or bool [...], of the rows. A row of weight 0 is left out, whatever it, its label and its classes
+            hold: padding.
+        reduction: "mean": the weighted mean, 0 without rows; "sum" of the weighted losses, which ranks or accumulated
+            steps divide by the weights of all; "none": [...], weighted.
 
     Returns:
-        float32 [], or [...] without reduction.
+        float32 (float64 for float64 logits) [], or [...] with reduction="none". Differentiable once, by the logits.
 
     Raises:
-        InvalidArgumentError: Shapes that do not fit, unknown names.
+        InvalidArgumentError: Shapes that do not fit, values out of range, an unknown name.
+        IndexError, RuntimeError: A class that is not below C; on an accelerator as its kernels report it.
     """
-    if tail not in _TAILS:
-        raise InvalidArgumentError(f"tail is {tail!r}; expected one of {', '.join(_TAILS)}")
-    if reduction not in ("mean", "sum", "none"):
-        raise InvalidArgumentError(f'reduction is {reduction!r}; expected "mean", "sum" or "none"')
-    if hard is None and alpha != 1:
-        raise InvalidArgumentError(f"alpha is {alpha}, but there are no hard classes")
-    rows = logits.reshape(-1, logits.shape[-1])
-    target = _make_target(logits, labels, tail, temperature, hard, alpha, label_smoothing)
-    losses = _RowLoss.apply(rows, *target)
-    if divergence and alpha != 0:
-        losses = losses - alpha * temperature**2 * _entropy(labels, tail, logits.shape[-1]).reshape(-1)
-    losses = losses.reshape(logits.shape[:-1])
-    if weights is not None:
-        losses = torch.where(weights != 0, losses, 0) * weights  # a row that is left out may be NaN
-    if reduction == "none":
-        return losses
-    if reduction == "sum":
-        return losses.sum()
-    return losses.sum() / (losses.numel() if weights is None else weights.sum())
+    num_classes = logits.shape[-1]
+    rule = make_rule(tail, temperature, alpha, label_smoothing)
+    targets, scale = make_targets(
+        logits, labels, rule, hard, weights, hard_distillation=hard_distillation, divergence=divergence
+    )
+    losses = _RowLosses.apply(logits.reshape(-1, num_classes), rule, *targets)
+    return reduce_losses(losses, scale, reduction, logits.shape[:-1])
 
 
 class SoftCrossEntropy(torch.nn.Module):
-    """`soft_cross_entropy` at a store's temperature, for its classes.
+    """`soft_cross_entropy` with the temperature of a store, and a check that the student has its classes.
 
-        loss_of = SoftCrossEntropy(store, tail="ghost")
-        loss = loss_of(student(images), labels)
+        loss_of = SoftCrossEntropy(store, tail="ghost", alpha=0.9)
+        loss = loss_of(model(images), labels, hard=true_classes)
     """
 
-    def __init__(self, store: decant.Store, *, tail: str = "uniform", alpha: float = 1.0, label_smoothing: float = 0.0):
+    def __init__(
+        self,
+        store: decant.Store,
+        *,
+        tail: str = "uniform",
+        alpha: float = 1.0,
+        label_smoothing: float = 0.0,
+        hard_distillation: bool = False,
+        divergence: bool = False,
+    ) -> None:
+        """Arguments: as `soft_cross_entropy`.
+
+        Raises:
+            InvalidArgumentError: An option is out of range.
+        """
         super().__init__()
-        self.temperature = store.temperature
+        make_rule(tail, store.temperature, alpha, label_smoothing)
         self.num_classes = store.num_classes
+        self.temperature = store.temperature
         self.tail = tail
         self.alpha = alpha
         self.label_smoothing = label_smoothing
-
-    def extra_repr(self) -> str:
-        return f"tail={self.tail!r}, alpha={self.alpha}, temperature={self.temperature}, classes={self.num_classes}"
+        self.hard_distillation = hard_distillation
+        self.divergence = divergence
 
     def forward(
         self,
@@ -112,9 +127,16 @@ class SoftCrossEntropy(torch.nn.Module):
         weights: Optional[torch.Tensor] = None,
         reduction: str = "mean",
     ) -> torch.Tensor:
-        """As `soft_cross_entropy`. MismatchError when the logits are of other classes than the store's labels."""
+        """Arguments and result: as `soft_cross_entropy`.
+
+        Raises:
+            MismatchError: The student has another number of classes than the store.
+        """
         if logits.shape[-1] != self.num_classes:
-            raise MismatchError(f"logits of {logits.shape[-1]} classes, the store's labels are of {self.num_classes}")
+            raise MismatchError(
+                f"logits of {logits.shape[-1]} classes, the store's labels are of {self.num_classes}: give the student "
+                "as many (of a vocabulary that is padded, logits[..., :num_classes])"
+            )
         return soft_cross_entropy(
             logits,
             labels,
@@ -122,205 +144,154 @@ class SoftCrossEntropy(torch.nn.Module):
             temperature=self.temperature,
             hard=hard,
             alpha=self.alpha,
-            label_smoothing=self.label_smoothing if self.alpha < 1 else 0.0,
+            label_smoothing=self.label_smoothing,
+            hard_distillation=self.hard_distillation,
+            divergence=self.divergence,
             weights=weights,
             reduction=reduction,
         )
 
-
-class _Target(NamedTuple):
-    """What rows are compared with, N of them. The loss of a row is
-    scale (total logsumexp(x) - sum_k coefs x[ids] - uniform sum(x) - ghost logsumexp(x of the unlisted))
-    + hard_scale (logsumexp(z) - sum_m hard_coefs z[hard_ids] - smoothing sum(z))
-    """
-
-    ids: torch.Tensor  # int64 [N, k]; padding repeats the first
-    coefs: torch.Tensor  # float32 [N, k]; 0 for padding
-    total: torch.Tensor  # float32 [N]
-    uniform: torch.Tensor  # float32 [N]
-    ghost: Optional[torch.Tensor]  # float32 [N]
-    hard_ids: Optional[torch.Tensor]  # int64 [N, M]
-    hard_coefs: Optional[torch.Tensor]  # float32 [N, M]
-    smoothing: float
-    temperature: float
-    scale: float
-    hard_scale: float
+    def extra_repr(self) -> str:
+        return f"tail={self.tail!r}, alpha={self.alpha}, temperature={self.temperature}, classes={self.num_classes}"
 
 
-def _make_target(
+def make_rule(tail: str, temperature: float, alpha: float, label_smoothing: float) -> Rule:
+    """Raises: InvalidArgumentError: An option is out of range."""
+    if tail not in TAIL_RULES:
+        raise InvalidArgumentError(f"tail is {tail!r}; expected one of {', '.join(TAIL_RULES)}")
+    if not (temperature > 0 and 0 <= alpha <= 1 and 0 <= label_smoothing < 1):
+        raise InvalidArgumentError(
+            f"temperature {temperature}, alpha {alpha}, label_smoothing {label_smoothing}: expected above 0, in [0, 1], "
+            "in [0, 1)"
+        )
+    return Rule(tail, float(temperature), alpha * temperature**2, 1.0 - alpha, float(label_smoothing))
+
+
+def make_targets(
     logits: torch.Tensor,
     labels: Any,
-    tail: str,
-    temperature: float,
+    rule: Rule,
     hard: Optional[Hard],
-    alpha: float,
-    label_smoothing: float,
-) -> _Target:
-    num_classes, shape = logits.shape[-1], logits.shape[:-1]
-    if labels.ids.shape != labels.log_probs.shape or labels.ids.shape[:-1] != shape or labels.tail.shape != shape:
-        raise InvalidArgumentError(
-            f"logits {tuple(logits.shape)} with labels of ids {tuple(labels.ids.shape)}, log_probs "
-            f"{tuple(labels.log_probs.shape)}, tail {tuple(labels.tail.shape)}: expected {(*shape, 'k')} twice and "
-            f"{tuple(shape)}"
-        )
-    k = labels.ids.shape[-1]
-    log_probs = labels.log_probs.reshape(-1, k).float()
-    ids = labels.ids.reshape(-1, k).long()
-    listed = log_probs > -torch.inf
-    ids = torch.where(listed, ids, ids[:, :1])
-    probs = log_probs.exp()
-    num_unlisted = num_classes - listed.sum(1)
-    mass = torch.where(num_unlisted > 0, labels.tail.reshape(-1).float(), 0)
-    sums = probs.sum(1)
-    zeros = torch.zeros_like(mass)
-    ghost = None
-    if tail == "uniform":
-        uniform = mass / num_unlisted.clamp(min=1)
-        coefs = torch.where(listed, probs - uniform[:, None], 0)
-        total = sums + mass
-    elif tail == "renormalise":
-        uniform, coefs, total = zeros, probs / sums[:, None], torch.ones_like(mass)
-    else:
-        uniform, coefs, total, ghost = zeros, probs, sums + mass, mass
-    hard_ids = hard_coefs = None
-    smoothing = 0.0
-    if hard is not None and alpha != 1:
-        classes, shares = hard if isinstance(hard, tuple) else (hard.unsqueeze(-1), None)
-        hard_ids = classes.reshape(len(mass), -1)
-        shares = torch.ones_like(hard_ids, dtype=torch.float32) if shares is None else shares.reshape(hard_ids.shape)
-        hard_coefs = shares.float() * (1 - label_smoothing)
-        smoothing = label_smoothing / num_classes
-    return _Target(
-        ids,
-        coefs,
-        total,
-        uniform,
-        ghost,
-        hard_ids,
-        hard_coefs,
-        smoothing,
-        temperature,
-        alpha * temperature**2,
-        1 - alpha if hard_ids is not None else 0.0,
-    )
+    weights: Optional[torch.Tensor],
+    *,
+    hard_distillation: bool,
+    divergence: bool,
+    num_classes: Optional[int] = None,
+) -> Tuple[Targets, Optional[torch.Tensor]]:
+    """What the rows of logits [..., C] (or [..., num_classes]) are compared with, and the rows' weights, [n] or None."""
+    num_classes = logits.shape[-1] if num_classes is None else num_classes
+    shape, device, dtype = logits.shape[:-1], logits.device, targets_dtype(logits)
+    if not logits.is_floating_point():
+        raise InvalidArgumentError(f"logits are {logits.dtype}; expected floating point")
+    scale = dropped = None
+    if weights is not None:
+        _check("weights", weights, shape)
+        scale = weights.detach().to(device, dtype).reshape(-1)
+        dropped = (scale == 0).unsqueeze(1)
+    ids = log_probs = None
+    soft = (None,) * 7
+    if rule.soft != 0 or hard_distillation:
+        if labels is None:
+            raise InvalidArgumentError(f"alpha is {1 - rule.hard:g}, but there are no labels")
+        k = labels.ids.shape[-1]
+        _check("labels.ids", labels.ids, shape, k)
+        _check("labels.log_probs", labels.log_probs, shape, k)
+        _check("labels.tail", labels.tail, shape)
+        ids = _left_out(labels.ids.to(device).reshape(-1, k).long(), dropped)
+        log_probs = labels.log_probs.detach().to(device).reshape(-1, k)
+    if rule.soft != 0:
+        tail_mass = labels.tail.detach().to(device).reshape(-1)
+        soft = soft_targets(ids, log_probs, tail_mass, num_classes, rule.tail, dtype)
+        if not divergence:
+            soft = soft[:-1] + (None,)
+    classes = shares = None
+    if rule.hard != 0:
+        if hard is None:
+            raise InvalidArgumentError(f"alpha is {1 - rule.hard:g}, but there are no hard classes")
+        classes, shares = hard if isinstance(hard, (tuple, list)) else (hard.unsqueeze(-1), None)
+        _check("hard", classes, shape, classes.shape[-1])
+        classes = _left_out(classes.to(device).reshape(-1, classes.shape[-1]).long(), dropped)
+        if shares is None:
+            shares = torch.ones_like(classes, dtype=dtype)
+        else:
+            _check("hard[1]", shares, shape, classes.shape[-1])
+            shares = shares.detach().to(device, dtype).reshape(-1, classes.shape[-1])
+        if hard_distillation:
+            likeliest = log_probs.amax(1, keepdim=True)
+            of_teacher = torch.where(log_probs == likeliest, ids, num_classes).amin(1, keepdim=True)
+            classes = torch.cat([classes, _left_out(of_teacher, dropped)], 1)
+            shares = torch.cat([shares / 2, torch.full_like(of_teacher, 0.5, dtype=dtype)], 1)
+    return Targets(*soft, classes, shares, dropped), scale
 
 
-def _entropy(labels: Any, tail: str, num_classes: int) -> torch.Tensor:
-    """Of what the logits are compared with: [...]."""
-    probs = labels.log_probs.float().exp()
-    num_unlisted = num_classes - (labels.log_probs > -torch.inf).sum(-1)
-    mass = torch.where(num_unlisted > 0, labels.tail.float(), 0)
-    if tail == "renormalise":
-        probs, mass = probs / probs.sum(-1, keepdim=True), torch.zeros_like(mass)
-    elif tail == "uniform":
-        return -(torch.xlogy(probs, probs).sum(-1) + torch.xlogy(mass, mass / num_unlisted.clamp(min=1)))
-    return -(torch.xlogy(probs, probs).sum(-1) + torch.xlogy(mass, mass))
-
-
-def _slices(logits: torch.Tensor) -> range:
-    """Where the runs of rows begin that are worked on at once."""
-    is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
-    num_rows, num_classes = logits.shape
-    elements = _CPU_ELEMENTS if logits.device.type == "cpu" else _DEVICE_ELEMENTS
-    step = num_rows if is_compiling() else elements // num_classes  # a compiler fuses, and unrolls loops
-    return range(0, num_rows, max(1, step))
-
-
-class _RowLoss(torch.autograd.Function):
-    """Rows of logits [N, C] and the fields of a _Target -> losses float32 [N]."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: torch.Tensor, *fields: Any) -> torch.Tensor:
-        target = _Target(*fields)
-        starts = _slices(logits)
-        parts = [_values(logits, target, slice(begin, begin + starts.step)) for begin in starts]
-        losses, log_sums, log_hard_sums, log_unlisted = (
-            torch.cat(part) if part[0] is not None else None for part in zip(*parts)
-        )
-        ctx.save_for_backward(
-            logits,
-            log_sums,
-            log_hard_sums,
-            log_unlisted,
-            target.ids,
-            target.coefs,
-            target.total,
-            target.uniform,
-            target.ghost,
-            target.hard_ids,
-            target.hard_coefs,
-        )
-        ctx.numbers = fields[7:]
-        return losses
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> Any:
-        logits, log_sums, log_hard_sums, log_unlisted, *tensors = ctx.saved_tensors
-        target = _Target(*tensors, *ctx.numbers)
-        gradient = torch.empty_like(logits)
-        starts = _slices(logits)
-        for begin in starts:
-            part = slice(begin, begin + starts.step)
-            rows = _gradient(logits, target, part, log_sums, log_hard_sums, log_unlisted)
-            gradient[part] = rows.mul_(grad_outputs[0][part, None])
-        return (gradient, *[None] * len(_Target._fields))
-
-
-def _scaled(logits: torch.Tensor, part: slice, temperature: float) -> torch.Tensor:
-    rows = logits[part].float()
-    return rows if temperature == 1 else rows / temperature
-
-
-def _values(logits: torch.Tensor, target: _Target, part: slice) -> Tuple[Any, ...]:
-    """Losses of a part of the rows, and the logarithms of the sums that their gradient needs."""
-    x = _scaled(logits, part, target.temperature)
-    ids = target.ids[part]
-    log_sums = torch.logsumexp(x, 1)
-    losses = target.total[part] * log_sums - (target.coefs[part] * x.gather(1, ids)).sum(1)
-    if target.ghost is None:
-        losses = losses - torch.where(target.uniform[part] > 0, target.uniform[part] * x.sum(1), 0)
-    log_unlisted = None
-    if target.ghost is not None:
-        mass = target.ghost[part]
-        log_unlisted = torch.logsumexp(x.scatter(1, ids, -torch.inf), 1)
-        log_unlisted = torch.where(mass > 0, log_unlisted, torch.inf)
-        losses = losses - torch.where(mass > 0, mass * log_unlisted, 0)
-    losses = losses * target.scale
-    log_hard_sums = None
-    if target.hard_ids is not None and target.hard_coefs is not None:
-        z = x if target.temperature == 1 else logits[part].float()
-        log_hard_sums = log_sums if target.temperature == 1 else torch.logsumexp(z, 1)
-        hard = log_hard_sums - (target.hard_coefs[part] * z.gather(1, target.hard_ids[part])).sum(1)
-        if target.smoothing > 0:
-            hard = hard - target.smoothing * z.sum(1)
-        losses = losses + target.hard_scale * hard
-    return losses, log_sums, log_hard_sums, log_unlisted
-
-
-def _gradient(
-    logits: torch.Tensor,
-    target: _Target,
-    part: slice,
-    log_sums: torch.Tensor,
-    log_hard_sums: Optional[torch.Tensor],
-    log_unlisted: Optional[torch.Tensor],
+def reduce_losses(
+    losses: torch.Tensor, scale: Optional[torch.Tensor], reduction: str, shape: Tuple[int, ...]
 ) -> torch.Tensor:
-    """Of the losses of a part of the rows by their logits: float32."""
-    x = _scaled(logits, part, target.temperature)
-    ids = target.ids[part]
-    factor = target.scale / target.temperature
-    total, coefs = target.total[part, None] * factor, target.coefs[part] * factor
-    if target.ghost is None or log_unlisted is None:
-        # x may be the student's own memory, so the first step makes a copy.
-        rows = (x - log_sums[part, None]).exp_().mul_(total).sub_(target.uniform[part, None] * factor)
-        rows.scatter_add_(1, ids, -coefs)
-    else:
-        listed = (x.gather(1, ids) - log_sums[part, None]).exp() * total - coefs
-        rows = (x - log_sums[part, None]).exp_().mul_(total)
-        rows.sub_((x - log_unlisted[part, None]).exp_().mul_(target.ghost[part, None] * factor))
-        rows.scatter_(1, ids, torch.where(ids == ids[:, :1], listed[:, :1], listed))  # padding repeats the first
-    if target.hard_ids is not None and target.hard_coefs is not None and log_hard_sums is not None:
-        z = logits[part].float()
-        rows.add_((z - log_hard_sums[part, None]).exp_().sub_(target.smoothing), alpha=target.hard_scale)
-        rows.scatter_add_(1, target.hard_ids[part], -target.hard_scale * target.hard_coefs[part])
-    return rows
+    """Of losses [n], with their weights."""
+    if reduction not in ("mean", "sum", "none"):
+        raise InvalidArgumentError(f"reduction is {reduction!r}; expected mean, sum or none")
+    if scale is not None:
+        losses = losses * scale
+    if reduction == "none":
+        return losses.reshape(shape)
+    if reduction == "sum":
+        return losses.sum()
+    return losses.sum() / (max(losses.shape[0], 1) if scale is None else scale.sum().clamp_min(1e-30))
+
+
+class _RowLosses(torch.autograd.Function):
+    """The losses [n] of logits [n, C]."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, rule: Rule, *parts: Any) -> torch.Tensor:
+        targets = Targets(*parts)
+        pieces = [losses_of(logits[b:e], targets.rows(b, e), rule) for b, e in _pieces(logits)]
+        if len(pieces) == 1:
+            losses, sums = pieces[0]
+        else:
+            losses, sums = (torch.cat(part) for part in zip(*pieces))
+        ctx.rule = rule
+        ctx.save_for_backward(logits, sums, *parts)
+        return losses.squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, outer: torch.Tensor) -> Tuple[Any, ...]:
+        logits, sums, *parts = ctx.saved_tensors
+        targets = Targets(*parts)
+        outer = outer.unsqueeze(1)
+        nothing = (None,) * (1 + len(parts))
+        if _is_traced():
+            return (gradients_of(logits, targets, ctx.rule, sums, outer).to(logits.dtype), *nothing)
+        gradient = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        for b, e in _pieces(logits):
+            out = gradient[b:e]
+            direct = out if out.dtype == sums.dtype else None
+            found = gradients_of(logits[b:e], targets.rows(b, e), ctx.rule, sums[b:e], outer[b:e], direct)
+            if direct is None:
+                out.copy_(found)
+        return (gradient, *nothing)
+
+
+# Runs of rows; all of them for a compiler, which fuses them by itself.
+def _pieces(logits: torch.Tensor) -> Any:
+    if _is_traced():
+        return [(0, logits.shape[0])]
+    step = rows_at_once(logits)
+    return [(begin, begin + step) for begin in range(0, max(logits.shape[0], 1), step)]
+
+
+def _is_traced() -> bool:
+    compiler = getattr(torch, "compiler", None)
+    return compiler is not None and compiler.is_compiling()
+
+
+def _left_out(classes: torch.Tensor, dropped: Optional[torch.Tensor]) -> torch.Tensor:
+    return classes if dropped is None else torch.where(dropped, 0, classes)
+
+
+def _check(what: str, tensor: torch.Tensor, shape: Tuple[int, ...], *last: int) -> None:
+    if tuple(tensor.shape) != (*shape, *last):
+        raise InvalidArgumentError(
+            f"{what} of a loss: expected {[*shape, *last]} for logits {[*shape, 'C']}, found {list(tensor.shape)}"
+        )
