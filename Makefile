@@ -1,5 +1,5 @@
 # The front door. The CMake presets are the build; these targets install what is missing, then call them.
-.PHONY: help deps test-deps program build demo test test-release test-core test-asan format clean
+.PHONY: help deps test-deps program build demo test test-release test-core test-asan test-pytorch format clean
 
 help:
 	@echo "make demo   install what is missing, build, and run the whole pipe on handwritten digits (about 3 minutes)"
@@ -46,6 +46,10 @@ test-asan: deps
 	@$(CONFIGURE) asan --log-level=WARNING
 	@nice cmake --build --preset asan --parallel 2
 	@nice ctest --preset asan
+
+# Not part of `make test`: the Python tests under the current PyTorch of PyPI.
+test-pytorch: build
+	@tests/python/current_pytorch.sh build/release
 
 format:
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i

@@ -17,6 +17,7 @@ struct Command {
 };
 
 Command AddBench(CLI::App& program);
+Command AddCheck(CLI::App& program);
 Command AddExpire(CLI::App& program);
 Command AddExport(CLI::App& program);
 Command AddExtend(CLI::App& program);
@@ -24,6 +25,7 @@ Command AddExtract(CLI::App& program);
 Command AddImport(CLI::App& program);
 Command AddIndex(CLI::App& program);
 Command AddInspect(CLI::App& program);
+Command AddMatch(CLI::App& program);
 Command AddMerge(CLI::App& program);
 Command AddRepair(CLI::App& program);
 Command AddStatus(CLI::App& program);

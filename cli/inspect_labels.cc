@@ -10,6 +10,7 @@
 #include "decant/store/label_statistics.h"
 
 #include "console.h"
+#include "job_dataset.h"
 
 namespace decant {
 namespace {
@@ -19,22 +20,17 @@ using Json = nlohmann::ordered_json;
 constexpr uint64_t kMaxChunks = 1000;
 constexpr uint64_t kMaxEntries = 10'000'000;
 
-// How a dataset was opened that a schema describes.
-SourceOptions OptionsOf(const nlohmann::json& dataset, const std::string& path, const std::string& split) {
-  SourceOptions options;
-  options.path = path;
-  options.split = split.empty() ? dataset.value("split", options.split) : split;
-  options.channels = dataset.value("channels", options.channels);
-  options.min_side = dataset.value("min_side", options.min_side);
-  if (dataset.value("fingerprint", "").starts_with("content-")) options.fingerprint = "content";
-  if (dataset.contains("left_out")) options.undecodable = "skip";
-  return options;
-}
-
 std::unique_ptr<ImageSource> OpenLabelledSource(const StoreReader& store, const std::string& data,
                                                 const std::string& split) {
   const Schema& schema = store.schema();
-  auto source = OpenImageSource(OptionsOf(schema.dataset, data, split));
+  Job job;
+  job.data.path = data;
+  if (!split.empty()) {
+    job.data.split = split;
+    job.given = {"data.split"};
+  }
+  TakeDatasetOptions(schema.dataset, &job);
+  auto source = OpenImageSource(job.data);
   Schema found;
   found.dataset = source->Identity();
   Schema expected;

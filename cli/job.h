@@ -78,9 +78,10 @@ struct Job {
   void Require(const std::string& key) const;
 };
 
-// Reads a job file, if `path` is not empty, and lays the command line's `overrides` ("--section.key=value") over it. Relative paths in the file
-// are relative to the file's folder, in overrides to the current one. kNotFound without the file; kInvalidArgument for
-// bad TOML, an unknown key (with the nearest known one) or a value of a wrong type, with file and line.
+// Reads a job file, if `path` is not empty, and lays the command line's `overrides` ("--section.key=value") over it.
+// Relative paths in the file are relative to the file's folder, in overrides to the current one. kNotFound without the
+// file; kInvalidArgument for bad TOML, an unknown key (with the nearest known one) or a value of a wrong type, with
+// file and line.
 Job ReadJob(const std::string& path, const std::vector<std::string>& overrides);
 
 }  // namespace decant

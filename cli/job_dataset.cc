@@ -33,6 +33,20 @@ nlohmann::json WithNames(const Job& job, uint32_t num_classes, nlohmann::json id
 
 }  // namespace
 
+void TakeDatasetOptions(const nlohmann::json& dataset, Job* job) {
+  const auto take = [&](const char* key, auto* option) {
+    if (!job->given.contains(std::string("data.") + key)) *option = dataset.value(key, *option);
+  };
+  take("split", &job->data.split);
+  take("channels", &job->data.channels);
+  take("min_side", &job->data.min_side);
+  take("window", &job->data.window);
+  if (!job->given.contains("data.fingerprint") && dataset.value("fingerprint", "").starts_with("content-")) {
+    job->data.fingerprint = "content";
+  }
+  if (!job->given.contains("data.undecodable") && dataset.contains("left_out")) job->data.undecodable = "skip";
+}
+
 std::unique_ptr<Source> OpenJobSource(const Job& job) {
   job.Require("data.path");
   return OpenSource(job.data);

@@ -15,6 +15,8 @@ namespace decant {
 
 // What a job says of its dataset, its views and its labels, without the teacher.
 
+// Takes from what a schema says of a dataset how it was opened, for the keys of [data] that the job does not give.
+void TakeDatasetOptions(const nlohmann::json& dataset, Job* job);
 // Opens the dataset that [data] names: the samples that are labelled.
 std::unique_ptr<Source> OpenJobSource(const Job& job);
 // The shape in which a network sees images: the value `size` of the job's key, if it has one; else that of the views;

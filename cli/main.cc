@@ -1,81 +1,47 @@
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
-#include <new>
 #include <string_view>
 
-#include "command.h"
-#include "console.h"
-#include "outcome.h"
-
-#ifdef DECANT_MPI
-#include "decant/cluster/communicator.h"
+#ifdef DECANT_FULL_PROGRAM
+#include <dlfcn.h>
 #endif
 
-namespace decant {
+#include "program.h"
+
 namespace {
 
-std::string VersionText() {
-  std::string text = "decant " DECANT_VERSION;
-#ifdef DECANT_MPI
-  text += " (" + MpiVersion() + ")";
-#elif !defined(DECANT_TORCH)
-  text += " (core: no LibTorch, no MPI)";
-#endif
-  return text;
+#ifdef DECANT_FULL_PROGRAM
+// LibTorch takes half a second to load; without it the program starts in a fiftieth. So the commands that do without
+// are run without.
+bool NeedsLibTorch(int argc, char** argv) {
+  constexpr std::array<std::string_view, 12> kStoreCommands = {"check",   "expire", "export",  "extend",
+                                                               "extract", "import", "inspect", "match",
+                                                               "merge",   "repair", "status",  "verify"};
+  if (argc < 2 || std::ranges::find(kStoreCommands, std::string_view(argv[1])) == kStoreCommands.end()) return true;
+  return std::any_of(argv + 2, argv + argc, [](std::string_view argument) {
+    return argument == "-h" || argument == "--help" || argument.starts_with("--teacher") ||
+           argument.starts_with("--samples");
+  });
 }
 
-// One line on stderr, whatever was thrown.
-int Report(const std::exception& exception) {
-  if (const auto* error = dynamic_cast<const Error*>(&exception)) {
-    if (*error->what() != '\0') fmt::print(stderr, "decant: {}\n", error->what());
-    return ExitCode(error->code());
-  }
-  if (dynamic_cast<const std::bad_alloc*>(&exception)) {
-    fmt::print(stderr, "decant: out of memory\n");
-    return ExitCode(ErrorCode::kExhausted);
-  }
-  fmt::print(stderr, "decant: internal error: {}\n", FirstLine(exception));
-  return ExitCode(ErrorCode::kInternal);
+int RunFullProgram(int argc, char** argv) {
+  void* const library = ::dlopen(DECANT_FULL_PROGRAM, RTLD_NOW | RTLD_GLOBAL);  // global: for the parts of Open MPI
+  void* const program = library == nullptr ? nullptr : ::dlsym(library, "DecantProgram");
+  if (program != nullptr) return reinterpret_cast<decltype(&DecantProgram)>(program)(argc, argv);
+  std::fprintf(stderr, "decant: cannot load the library that belongs to the program: %s\n", ::dlerror());
+  return EXIT_FAILURE;
 }
-
-int Main(int argc, char** argv) {
-  CLI::App program("Runs a teacher once, keeps its soft labels, trains any number of students from them.", "decant");
-  program.set_version_flag("--version", VersionText());
-  program.require_subcommand(1);
-  program.failure_message(CLI::FailureMessage::simple);
-  const std::vector<Command> commands = {
-#ifdef DECANT_TORCH
-      AddDemo(program),   AddIndex(program),   AddPlan(program),   AddProduce(program),
-      AddTrain(program),  AddSubmit(program),  AddView(program),
 #endif
-      AddStatus(program), AddInspect(program), AddVerify(program), AddRepair(program),
-      AddMerge(program),  AddExtract(program), AddExtend(program), AddExpire(program),
-      AddExport(program), AddImport(program),  AddBench(program),
-  };
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : ExitCode(ErrorCode::kInvalidArgument);
-  }
-  try {
-    for (const Command& command : commands) {
-      if (command.app->parsed()) return command.run();
-    }
-  } catch (const std::exception& exception) {
-    return Report(exception);
-  }
-  return 0;
-}
 
 }  // namespace
-}  // namespace decant
 
 // Ends at once: a thread may hang in MPI or in a file system, and what libraries clean up at the end must not wait for
 // it.
 int main(int argc, char** argv) {
-  const int exit_code = decant::Main(argc, argv);
-  if (argc > 1 && std::string_view(argv[1]) == "produce") decant::WriteOutcome(exit_code);
-  std::fflush(nullptr);
-  std::_Exit(exit_code);
+#ifdef DECANT_FULL_PROGRAM
+  if (NeedsLibTorch(argc, argv)) std::_Exit(RunFullProgram(argc, argv));
+#endif
+  std::_Exit(DecantProgram(argc, argv));
 }

@@ -126,7 +126,7 @@ void CheckStatus(const rocksdb::Status& status, std::string_view action, std::st
   Fail(ErrorCode::kUnavailable, "cannot {} {}: {}", action, path, text);
 }
 
-rocksdb::Options StoreOptions(size_t cache_bytes) {
+rocksdb::Options StoreOptions() {
   rocksdb::Options options;
   options.env = StoreEnv();
   options.create_if_missing = false;
@@ -144,15 +144,13 @@ rocksdb::Options StoreOptions(size_t cache_bytes) {
   table.format_version = 5;
   table.checksum = rocksdb::kXXH3;
   table.block_size = 4 << 10;  // most chunks, and so the trailers too, have blocks of their own
-  // Few shards: a chunk is a block of up to hundreds of KiB, and one that is larger than its shard is never kept.
-  constexpr int kShardBits = 2;
-  table.block_cache = rocksdb::NewLRUCache(cache_bytes, kShardBits);
+  table.block_cache = rocksdb::NewLRUCache(size_t{8} << 20);  // chunks that are read often: RecordCache
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies(size_t cache_bytes) {
-  const rocksdb::ColumnFamilyOptions options(StoreOptions(cache_bytes));
+std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies() {
+  const rocksdb::ColumnFamilyOptions options(StoreOptions());
   return {{rocksdb::kDefaultColumnFamilyName, options}, {kMetaFamily, options}, {kLabelsFamily, options}};
 }
 
@@ -168,13 +166,13 @@ void Database::Adopt(rocksdb::DB* opened) {
   labels = handles.at(2);
 }
 
-void OpenForReading(const std::string& path, bool tolerant, Database* database, size_t cache_bytes) {
+void OpenForReading(const std::string& path, bool tolerant, Database* database) {
   rocksdb::Options options = StoreOptions();
   options.paranoid_checks = !tolerant;
   options.skip_checking_sst_file_sizes_on_db_open = tolerant;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status =
-      rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(cache_bytes), &database->handles, &db);
+      rocksdb::DB::OpenForReadOnly(options, DatabasePath(path), StoreFamilies(), &database->handles, &db);
   if (!status.ok() && IsBeingCreated(status, path)) {
     Fail(ErrorCode::kNotFound, "the store {} has no schema yet; run `decant produce` again", path);
   }

@@ -37,9 +37,8 @@ class KeepFiles {
 };
 
 // The options of every database and file of a store.
-inline constexpr size_t kDefaultCacheBytes = size_t{8} << 20;
-rocksdb::Options StoreOptions(size_t cache_bytes = kDefaultCacheBytes);
-std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies(size_t cache_bytes = kDefaultCacheBytes);
+rocksdb::Options StoreOptions();
+std::vector<rocksdb::ColumnFamilyDescriptor> StoreFamilies();
 
 // An open database: closes its column families before itself.
 struct Database {
@@ -58,8 +57,7 @@ struct Database {
 
 // Opens the database of the store at `path` for reading, with all that is in it at this moment. Writes and locks
 // nothing. A `tolerant` opening goes on in spite of missing and damaged files, so that they can be named.
-void OpenForReading(const std::string& path, bool tolerant, Database* database,
-                    size_t cache_bytes = kDefaultCacheBytes);
+void OpenForReading(const std::string& path, bool tolerant, Database* database);
 
 // Reads the value of `key`; false when it is not there.
 bool GetValue(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string* value,

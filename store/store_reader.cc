@@ -14,6 +14,7 @@
 #include "decant/base/error.h"
 
 #include "key_records.h"
+#include "record_cache.h"
 #include "rocksdb_util.h"
 #include "store_records.h"
 
@@ -70,9 +71,9 @@ struct StoreReader::Impl {
   bool NoticeExpiry();
   void TakeStock(ExpiredEpochs expired_by_now);
   std::string Describe(uint32_t epoch, uint64_t chunk) const;
-  void TryRecord(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) const;
-  // The record of a chunk, in RocksDB's memory.
-  void Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record);
+  RecordCache::Record TryRecord(uint32_t epoch, uint64_t chunk);
+  // The record of a chunk.
+  RecordCache::Record Record(uint32_t epoch, uint64_t chunk);
   ChunkPlace Place(uint32_t epoch, uint64_t chunk) const;
   void ReadSample(uint32_t epoch, uint64_t position, LabelCodes* codes);
   void RequirePosition(uint64_t position) const;
@@ -80,11 +81,13 @@ struct StoreReader::Impl {
   // The label or window of DecodeSample(), appended as log-probabilities.
   void AppendSample(const ChunkPlace& place, const LabelCodes& codes, size_t temperature, LabelBatch* labels) const;
 
+  explicit Impl(size_t cache_bytes) : records(cache_bytes) {}
+
   std::string path;
-  ReaderOptions options;
   std::string database_path;             // that is open
   std::optional<FollowerFolder> folder;  // while the store is not sealed; outlives the database
   std::unique_ptr<Database> database;
+  RecordCache records;  // of the database
   std::optional<Schema> schema;
   std::optional<ChunkCodec> codec;
   // What changes while the store is written.
@@ -98,7 +101,8 @@ void StoreReader::Impl::Open() {
   digest = ReadSeal(path);
   database_path = DatabasePath(path);
   auto opened = std::make_unique<Database>();
-  OpenForReading(path, /*tolerant=*/false, opened.get(), options.cache_bytes);
+  OpenForReading(path, /*tolerant=*/false, opened.get());
+  records.Clear();
   database = std::move(opened);
   // RocksDB follows a database with a file missing silently, up to where it was still whole: hence the opening before.
   if (!digest) Follow();
@@ -108,8 +112,8 @@ void StoreReader::Impl::Follow() {
   if (!folder) folder.emplace();
   auto follower = std::make_unique<Database>();
   rocksdb::DB* db = nullptr;
-  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), database_path, folder->path(),
-                                           StoreFamilies(options.cache_bytes), &follower->handles, &db),
+  CheckStatus(rocksdb::DB::OpenAsSecondary(StoreOptions(), database_path, folder->path(), StoreFamilies(),
+                                           &follower->handles, &db),
               "follow", path);
   follower->Adopt(db);
   database = std::move(follower);
@@ -126,7 +130,7 @@ ExpiredEpochs StoreReader::Impl::ExpiredByNow() {
   }
   // A sealed store is not followed, but its epochs may expire too.
   Database now;
-  OpenForReading(path, /*tolerant=*/false, &now, /*cache_bytes=*/0);
+  OpenForReading(path, /*tolerant=*/false, &now);
   return ReadExpiredEpochs(now, schema->layout, path);
 }
 
@@ -149,14 +153,21 @@ std::string StoreReader::Impl::Describe(uint32_t epoch, uint64_t chunk) const {
   return fmt::format("{}, chunk {} of epoch {}", path, chunk, epoch);
 }
 
-void StoreReader::Impl::TryRecord(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) const {
+RecordCache::Record StoreReader::Impl::TryRecord(uint32_t epoch, uint64_t chunk) {
   const std::shared_lock lock(mutex);
   if (expired.contains(epoch)) {
     Fail(ErrorCode::kNotFound, "{}: epoch {} has expired: its labels were deleted", Describe(epoch, chunk), epoch);
   }
-  const std::string key = ChunkKey(epoch, chunk);
-  const rocksdb::Status status = database->db->Get({}, database->labels, key, record);
-  if (status.ok()) return;
+  const uint64_t number = epoch * schema->layout.chunks_per_epoch() + chunk;
+  if (RecordCache::Record record = records.Find(number)) return record;
+  rocksdb::ReadOptions read;
+  read.fill_cache = false;
+  const auto record = std::make_shared<rocksdb::PinnableSlice>();
+  const rocksdb::Status status = database->db->Get(read, database->labels, ChunkKey(epoch, chunk), record.get());
+  if (status.ok()) {
+    records.Insert(number, record);
+    return record;
+  }
   if (!status.IsNotFound()) CheckStatus(status, "read from", Describe(epoch, chunk));
   const Span span = schema->layout.SpanOf(epoch, chunk);
   if (!ledger[span.index]) {
@@ -178,14 +189,13 @@ bool StoreReader::Impl::NoticeExpiry() {
   }
 }
 
-void StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk, rocksdb::PinnableSlice* record) {
+RecordCache::Record StoreReader::Impl::Record(uint32_t epoch, uint64_t chunk) {
   try {
-    return TryRecord(epoch, chunk, record);
+    return TryRecord(epoch, chunk);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kDataLoss || !NoticeExpiry()) throw;
   }
-  record->Reset();
-  TryRecord(epoch, chunk, record);
+  return TryRecord(epoch, chunk);
 }
 
 bool IsSealed(const std::string& path) {
@@ -193,9 +203,9 @@ bool IsSealed(const std::string& path) {
   return std::filesystem::exists(SealPath(path), error);
 }
 
-StoreReader::StoreReader(const std::string& path, const ReaderOptions& options) : impl_(std::make_unique<Impl>()) {
+StoreReader::StoreReader(const std::string& path, const ReaderOptions& options)
+    : impl_(std::make_unique<Impl>(options.cache_bytes)) {
   Impl& self = *impl_;
-  self.options = options;
   self.path = path;
   std::error_code error;
   if (!std::filesystem::exists(DatabasePath(path) + "/CURRENT", error)) RefuseNoStore(path);
@@ -260,16 +270,14 @@ bool StoreReader::expired(uint32_t epoch) const {
 
 void StoreReader::ReadChunk(uint32_t epoch, uint64_t chunk, LabelBatch* labels, size_t temperature) const {
   const ChunkPlace place = impl_->Place(epoch, chunk);
-  rocksdb::PinnableSlice record;
-  impl_->Record(epoch, chunk, &record);
-  impl_->codec->DecodeLabels(place, record.ToStringView(), labels, temperature);
+  const RecordCache::Record record = impl_->Record(epoch, chunk);
+  impl_->codec->DecodeLabels(place, record->ToStringView(), labels, temperature);
 }
 
 LabelCodes StoreReader::ReadChunkCodes(uint32_t epoch, uint64_t chunk) const {
   const ChunkPlace place = impl_->Place(epoch, chunk);
-  rocksdb::PinnableSlice record;
-  impl_->Record(epoch, chunk, &record);
-  return impl_->codec->Decode(place, record.ToStringView());
+  const RecordCache::Record record = impl_->Record(epoch, chunk);
+  return impl_->codec->Decode(place, record->ToStringView());
 }
 
 SampleKeys StoreReader::ReadSampleKeys() const {
@@ -286,20 +294,19 @@ void StoreReader::ReadSamples(uint32_t epoch, uint64_t chunk, uint32_t begin, ui
     Fail(ErrorCode::kInvalidArgument, "{}: samples [{}, {}) of {}", impl_->Describe(epoch, chunk), begin, end,
          place.num_samples);
   }
-  rocksdb::PinnableSlice record;
-  impl_->Record(epoch, chunk, &record);
+  const RecordCache::Record record = impl_->Record(epoch, chunk);
   if ((end - begin) * kFew < place.num_samples) {
     thread_local LabelCodes codes;
     for (uint32_t index = begin; index < end; ++index) {
-      impl_->DecodeSample(place, record.ToStringView(), index, &codes);
+      impl_->DecodeSample(place, record->ToStringView(), index, &codes);
       impl_->AppendSample(place, codes, temperature, labels);
     }
   } else if (end - begin == place.num_samples) {
-    impl_->codec->DecodeLabels(place, record.ToStringView(), labels, temperature);
+    impl_->codec->DecodeLabels(place, record->ToStringView(), labels, temperature);
   } else {
     thread_local LabelBatch all;
     all.Clear();
-    impl_->codec->DecodeLabels(place, record.ToStringView(), &all, temperature);
+    impl_->codec->DecodeLabels(place, record->ToStringView(), &all, temperature);
     labels->AppendSamples(all, begin, end);
   }
 }
@@ -318,7 +325,7 @@ void StoreReader::ReadLabels(uint32_t epoch, std::span<const uint64_t> positions
     return;
   }
   const uint32_t chunk_size = schema().layout.chunk_size;
-  std::array<rocksdb::PinnableSlice, kLabelsAtOnce> records;
+  std::array<RecordCache::Record, kLabelsAtOnce> records;
   std::array<ChunkCodec::SampleRecord, kLabelsAtOnce> samples;
   while (!positions.empty()) {
     const auto now = positions.first(std::min(kLabelsAtOnce, positions.size()));
@@ -326,12 +333,9 @@ void StoreReader::ReadLabels(uint32_t epoch, std::span<const uint64_t> positions
       impl_->RequirePosition(now[i]);
       const ChunkPlace place = impl_->Place(epoch, now[i] / chunk_size);
       const bool is_same = i > 0 && samples[i - 1].place.chunk == place.chunk;
-      if (!is_same) {
-        records[i].Reset();
-        impl_->Record(epoch, place.chunk, &records[i]);
-      }
+      if (!is_same) records[i] = impl_->Record(epoch, place.chunk);
       samples[i] = {.place = place,
-                    .record = is_same ? samples[i - 1].record : records[i].ToStringView(),
+                    .record = is_same ? samples[i - 1].record : records[i]->ToStringView(),
                     .index = now[i] % chunk_size};
     }
     try {
@@ -358,9 +362,8 @@ void StoreReader::Impl::ReadSample(uint32_t epoch, uint64_t position, LabelCodes
   const Layout& layout = schema->layout;
   RequirePosition(position);
   const ChunkPlace place = Place(epoch, position / layout.chunk_size);
-  rocksdb::PinnableSlice record;
-  Record(epoch, place.chunk, &record);
-  DecodeSample(place, record.ToStringView(), position % layout.chunk_size, codes);
+  const RecordCache::Record record = Record(epoch, place.chunk);
+  DecodeSample(place, record->ToStringView(), position % layout.chunk_size, codes);
 }
 
 void StoreReader::Impl::DecodeSample(const ChunkPlace& place, std::string_view record, size_t index,

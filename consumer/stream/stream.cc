@@ -30,19 +30,38 @@ struct Chunk {
   bool is_whole = false;
 };
 
+uint32_t StoreEpochOf(const StreamOptions& options, uint32_t epoch) {
+  return options.epochs[epoch % options.epochs.size()];
+}
+
+EpochPlan MakePlan(const StoreSet& stores, const StreamOptions& options, uint32_t epoch, uint64_t position) {
+  const Layout& layout = stores.layout();
+  const uint64_t num_full_chunks = layout.num_samples / layout.chunk_size;
+  std::optional<Order> chunk_order;
+  if (epoch >= options.epochs.size() && num_full_chunks > 0) {
+    const uint64_t seed = stores.EpochOf(StoreEpochOf(options, epoch)).store->schema().seed;
+    chunk_order.emplace(OrderKind::kGlobal, seed, epoch, num_full_chunks);
+  }
+  return {layout, options, position, std::move(chunk_order)};
+}
+
 // Which chunks a rank needs, in order.
 class ChunkWalk {
  public:
   ChunkWalk(const StoreSet& stores, const StreamOptions& options, const StreamState& state)
-      : stores_(stores), options_(options), epoch_(state.epoch), next_(state.position), plan_(Plan(state.position)) {}
+      : stores_(stores),
+        options_(options),
+        epoch_(state.epoch),
+        next_(state.position),
+        plan_(MakePlan(stores, options, state.epoch, state.position)) {}
 
-  uint32_t StoreEpoch(uint32_t epoch) const { return options_.epochs[epoch % options_.epochs.size()]; }
+  uint32_t StoreEpoch(uint32_t epoch) const { return StoreEpochOf(options_, epoch); }
   uint32_t epoch() const { return epoch_; }
   const EpochPlan& plan() const { return plan_; }
   void StartEpoch(uint32_t epoch) {
     epoch_ = epoch;
     next_ = 0;
-    plan_ = Plan(0);
+    plan_ = MakePlan(stores_, options_, epoch, 0);
   }
   // False after the last chunk.
   bool Next(Chunk* chunk) {
@@ -67,23 +86,13 @@ class ChunkWalk {
   }
 
  private:
-  EpochPlan Plan(uint64_t position) const {
-    const Layout& layout = stores_.layout();
-    const uint64_t num_full_chunks = layout.num_samples / layout.chunk_size;
-    std::optional<Order> chunk_order;
-    if (epoch_ >= options_.epochs.size() && num_full_chunks > 0) {
-      const uint64_t seed = stores_.EpochOf(StoreEpoch(epoch_)).store->schema().seed;
-      chunk_order.emplace(OrderKind::kGlobal, seed, epoch_, num_full_chunks);
-    }
-    return {layout, options_, position, std::move(chunk_order)};
-  }
-
   const StoreSet& stores_;
   const StreamOptions& options_;
   uint32_t epoch_;
   uint64_t next_;  // position
   EpochPlan plan_;
 };
+
 uint64_t PositionOf(const StoreSet& stores, uint32_t epoch, uint64_t sample_id) {
   const Order& order = stores.OrderOf(epoch);
   if (sample_id < stores.num_samples()) return order.PositionOf(sample_id);
@@ -156,8 +165,7 @@ void Stream::Impl::CheckState(bool restored) {
   if (state.position > stores->num_samples()) {
     Fail(ErrorCode::kInvalidArgument, "{}: a stream at position {} of {}", path, state.position, stores->num_samples());
   }
-  const auto reads = [&](uint32_t epoch) { return options.epochs[epoch % options.epochs.size()]; };
-  const uint32_t store_epoch = reads(state.epoch);
+  const uint32_t store_epoch = StoreEpochOf(options, state.epoch);
   if (restored && state.store_epoch != store_epoch) {
     Fail(ErrorCode::kMismatch, "{}: the stream's state is in epoch {} of the store, but training epoch {} reads {}",
          path, state.store_epoch, state.epoch, store_epoch);
@@ -166,15 +174,17 @@ void Stream::Impl::CheckState(bool restored) {
     state.position = 0;
     ++state.epoch;
   }
-  state.store_epoch = reads(state.epoch);
+  state.store_epoch = StoreEpochOf(options, state.epoch);
 }
 
 void Stream::Impl::CheckEpochs() const {
   const Layout& layout = stores->layout();
-  for (size_t i = 0; i < std::min<size_t>(options.num_epochs, options.epochs.size()); ++i) {
+  const uint64_t end = std::min<uint64_t>(options.num_epochs, state.epoch + options.epochs.size());
+  for (uint64_t epoch = state.epoch; epoch < end; ++epoch) {
+    const uint32_t store_epoch = StoreEpochOf(options, static_cast<uint32_t>(epoch));
     for (uint64_t chunk = 0; chunk < layout.chunks_per_epoch(); chunk += layout.span_chunks) {
-      if (stores->IsLabelled(options.epochs[i], chunk)) continue;
-      const StoreSet::Epoch place = stores->EpochOf(options.epochs[i]);
+      if (stores->IsLabelled(store_epoch, chunk)) continue;
+      const StoreSet::Epoch place = stores->EpochOf(store_epoch);
       Fail(ErrorCode::kNotFound,
            "{}: epoch {} is not complete ({} of {} spans are labelled); run `decant produce` again",
            place.store->path(), place.epoch, place.store->num_committed_spans(),
@@ -295,6 +305,15 @@ void CheckViewFingerprints(const StreamBatch& batch, std::span<const uint16_t> r
          "store",
          batch.store_epoch, batch.sample_ids[i], batch.positions[i], rendered[i], stored[i]);
   }
+}
+
+std::vector<uint64_t> StorePositions(const StoreSet& stores, const StreamOptions& options, uint32_t epoch,
+                                     std::span<const uint64_t> positions) {
+  const EpochPlan plan = MakePlan(stores, WithEpochs(options, stores), epoch, 0);
+  std::vector<uint64_t> found;
+  found.reserve(positions.size());
+  for (const uint64_t position : positions) found.push_back(plan.StorePosition(position));
+  return found;
 }
 
 void ReadSample(const StoreSet& stores, uint32_t epoch, uint64_t sample_id, LabelBatch* labels) {

@@ -86,7 +86,7 @@ class Store:
 
     @property
     def k(self) -> int:
-        """The most entries of a label."""
+        """The most entries of a label of the (first) store."""
         return self._schema["labels"]["k"]
 
     @property

@@ -54,7 +54,7 @@ class Views:
 
     def render(self, sample_id: int, epoch: int) -> np.ndarray:
         """The view of a sample in an epoch: uint8 [height, width, channels]."""
-        return self._native.render(sample_id, epoch)
+        return self._native.render(sample_id, epoch)[0]
 
     def true_class(self, sample_id: int) -> int:
         """The sample's class in the dataset; 0 when it has none."""

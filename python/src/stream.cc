@@ -81,6 +81,13 @@ std::shared_ptr<Batch> Next(PythonStream& self) {
   return next;
 }
 
+py::array_t<uint64_t> StorePositionsOf(const Store& store, std::vector<uint32_t> epochs, uint32_t epoch,
+                                       const py::array_t<uint64_t, py::array::c_style | py::array::forcecast>& given) {
+  const std::span<const uint64_t> positions(given.data(), static_cast<size_t>(given.size()));
+  const std::vector<uint64_t> found = StorePositions(*store.set, {.epochs = std::move(epochs)}, epoch, positions);
+  return py::array_t<uint64_t>(static_cast<py::ssize_t>(found.size()), found.data());
+}
+
 }  // namespace
 
 void BindStream(py::module_& module) {
@@ -95,6 +102,8 @@ void BindStream(py::module_& module) {
                              [](const py::object& self) { return ArrayOf(self.cast<Batch&>().batch.sample_ids, self); })
       .def_readonly("labels", &Batch::labels)
       .def("__len__", [](const Batch& self) { return self.batch.sample_ids.size(); });
+  module.def("store_positions", &StorePositionsOf, py::arg("store"), py::arg("epochs"), py::arg("epoch"),
+             py::arg("positions"));
   py::class_<PythonStream>(module, "Stream")
       .def(py::init(&Start), py::arg("store"), py::kw_only(), py::arg("batch_size"), py::arg("num_epochs"),
            py::arg("epochs"), py::arg("last_batch"), py::arg("rank"), py::arg("world_size"), py::arg("threads"),

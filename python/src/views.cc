@@ -58,19 +58,12 @@ class PythonViews {
     renderer_.emplace(*source_, spec, OrderFromIdentity(schema.order), schema.seed, Shape(spec, size));
   }
 
-  py::array_t<uint8_t> Render(uint64_t sample_id, uint32_t epoch) const {
+  // The pixels and the view's fingerprint.
+  py::tuple Render(uint64_t sample_id, uint32_t epoch) const {
     const auto shape = renderer_->shape();
     py::array_t<uint8_t> pixels(std::vector<size_t>{shape.height, shape.width, shape.channels});
-    uint8_t* const out = pixels.mutable_data();
-    const py::gil_scoped_release release;
-    const uint32_t view_epoch = store_.set->EpochOf(epoch).epoch;
-    const Order order = renderer_->OrderOf(view_epoch);
-    if (sample_id >= source_->num_samples()) {
-      Fail(ErrorCode::kInvalidArgument, "there is no sample {}: the dataset has {} samples", sample_id,
-           source_->num_samples());
-    }
-    renderer_->Render(renderer_->ViewAt(order, view_epoch, order.PositionOf(sample_id)), view_epoch, out);
-    return pixels;
+    const uint16_t fingerprint = RenderTo(sample_id, epoch, pixels.mutable_data());
+    return py::make_tuple(std::move(pixels), fingerprint);
   }
 
   uint32_t Class(uint64_t sample_id) const { return source_->Label(sample_id); }
@@ -78,6 +71,16 @@ class PythonViews {
   uint64_t num_samples() const { return source_->num_samples(); }
 
  private:
+  uint16_t RenderTo(uint64_t sample_id, uint32_t epoch, uint8_t* pixels) const {
+    const py::gil_scoped_release release;
+    const uint32_t view_epoch = store_.set->EpochOf(epoch).epoch;
+    const Order order = renderer_->OrderOf(view_epoch);
+    if (sample_id >= source_->num_samples()) {
+      Fail(ErrorCode::kInvalidArgument, "there is no sample {}: the dataset has {} samples", sample_id,
+           source_->num_samples());
+    }
+    return renderer_->Render(renderer_->ViewAt(order, view_epoch, order.PositionOf(sample_id)), view_epoch, pixels);
+  }
   ImageShape Shape(const ViewSpec& spec, const std::optional<std::array<uint32_t, 2>>& size) const {
     const std::array<uint32_t, 2> wanted = size ? *size : spec.size;
     if (wanted[0] > 0) return {.height = wanted[0], .width = wanted[1], .channels = source_->channels()};

@@ -57,6 +57,18 @@ for position in range(32):
 print("ok: every position has the model's five likeliest tokens")
 PY
 
+"$decant" match tokens.decant stream.bin --data.kind=tokens >report || fail "match: $(cat report)"
+grep -q '^  tokens     equal    32 of 32 hashes' report || fail "hashes of windows: $(cat report)"
+"$decant" check tokens.decant --dataset stream.bin --data.kind=tokens >report || true
+grep -q '^  classes .* labels; the commonest class' report || fail "next tokens: $(cat report)"
+/usr/bin/python3 -c '
+import numpy as np
+tokens = np.fromfile("stream.bin", "<u2")
+tokens[:32], tokens[32:64] = tokens[32:64].copy(), tokens[:32].copy()
+tokens.tofile("swapped.bin")'
+"$decant" match tokens.decant swapped.bin --data.kind=tokens >report && fail "swapped windows are aligned: $(cat report)"
+grep -q 'first that differs: window [01]' report || fail "swapped windows: $(cat report)"
+
 # Masked views: the store has labels of the masked positions, and `view` shows which.
 "$decant" produce tokens.toml --labels.store=masked.decant --views.mask=0.15 --views.mask_token=49 \
   --views.special_tokens=[0,1] >/dev/null 2>stderr || fail "$(cat stderr)"

@@ -138,6 +138,16 @@ TEST_F(StreamTest, NeedsTheEpochsItReadsToBeComplete) {
   }
 }
 
+TEST_F(StreamTest, DoesNotAskForEpochsThatAreBehindIt) {
+  MakeStore(path_, schema_, {3, 4, 5});
+  const StreamOptions options = {.batch_size = 4, .num_epochs = 2};
+  const auto store = Open();
+  Stream stream(store, options, At(1, 8));
+  ExpectRest(stream, options, 1, 8);
+  EXPECT_THAT([&] { Stream(store, {.num_epochs = 3}, At(1, 8)); },
+              FailsWith(ErrorCode::kNotFound, "epoch 0 is not complete"));
+}
+
 TEST_F(StreamTest, RefusesAnOrderOfAnotherBuild) {
   Schema newer = schema_;
   newer.order["version"] = 2;

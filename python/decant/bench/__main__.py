@@ -7,12 +7,16 @@ import os
 import platform
 import sys
 import tempfile
-from typing import Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 import numpy as np
 
 from decant.bench import loss, reading
 from decant.bench.inputs import Row
+
+
+# Modules that a setting needs beside NumPy.
+_NEEDS = {"loss_c21841_k100": ["torch"], "loader": ["torch", "PIL"], "worker_memory": ["torch"]}
 
 
 def main() -> None:
@@ -53,15 +57,25 @@ def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
             "random_one": lambda: reading.random_one(folder, labels, rounds),
             "random_batch": lambda: reading.random_batch(folder, labels, rounds),
             "open": lambda: reading.open_first(folder, arguments.open_labels, rounds),
+            "loader": lambda: _loading().loader(folder, rounds),
+            "worker_memory": lambda: _loading().worker_memory(folder, labels),
         }
         wanted = "" if arguments.setting == "all" else arguments.setting
         for name, measure in settings.items():
             if name != wanted and (wanted in settings or not name.startswith(wanted)):
                 continue
-            if name.startswith("loss") and importlib.util.find_spec("torch") is None:
-                print(f"{name}: PyTorch is not installed", file=sys.stderr)
+            missing = [module for module in _NEEDS.get(name, ()) if importlib.util.find_spec(module) is None]
+            if missing:
+                print(f"{name}: not installed: {', '.join(missing)}", file=sys.stderr)
                 continue
             yield from measure()
+
+
+# Which imports PyTorch.
+def _loading() -> Any:
+    from decant.bench import loading
+
+    return loading
 
 
 def _environment() -> str:

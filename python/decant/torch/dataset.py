@@ -36,8 +36,8 @@ class LabelledDataset(Dataset):
       transform. It is seeded as for the teacher, item by item; `random`, NumPy's and PyTorch's generators are put back.
       Each view's fingerprint is compared with the label's. Where the job says so, views are mixed, as `mix` says; then
       items must be images [C, H, W], or tuples that begin with one.
-    * Native views: `dataset` is `decant.Views(store)`, which renders the pixels, uint8 [H, W, C]. Another dataset is
-      taken as it is, without a look at what it shows.
+    * Native views: `dataset` is `decant.Views(store)`, which renders the pixels, uint8 [H, W, C]; fingerprints are
+      compared. Another dataset is taken as it is, without a look at what it shows.
     * Labels of samples as they are: `dataset` is the same one. Of windows of tokens, the label of sample i has a row
       for each of its labelled tokens.
 
@@ -126,15 +126,17 @@ class LabelledDataset(Dataset):
     def _item(self, sample_id: int, epoch: int, fingerprint: int) -> Any:
         views = self._views_of(epoch)
         if isinstance(self._dataset, decant.Views):
-            item = self._dataset.render(sample_id, epoch)
+            item, found = self._dataset._native.render(sample_id, epoch)
+            _compare(epoch, sample_id, found, fingerprint, "it is rendered from another image, or in another way")
         elif views.get("kind") == "external":
             item, found = self._render(sample_id, epoch)
-            if fingerprint not in (found, _NO_FINGERPRINT):
-                raise MismatchError(
-                    f"epoch {epoch}, sample {sample_id}: the view is not the one that the teacher saw: its fingerprint "
-                    f"is {found:#06x}, expected {fingerprint:#06x}; the transform must be the teacher's, and draw from "
-                    "random, NumPy's or PyTorch's global generator alone"
-                )
+            _compare(
+                epoch,
+                sample_id,
+                found,
+                fingerprint,
+                "the transform must be the teacher's, and draw from random, NumPy's or PyTorch's global generator alone",
+            )
             if mixes(views):
                 item = self._mixed(item, sample_id, epoch)
         else:
@@ -188,3 +190,11 @@ class LabelledDataset(Dataset):
             if strict:
                 raise MismatchError(text + "\nstrict=False compares the fingerprints of the views alone")
             warnings.warn(text, stacklevel=3)
+
+
+def _compare(epoch: int, sample_id: int, found: int, expected: int, explanation: str) -> None:
+    if expected not in (found, _NO_FINGERPRINT):
+        raise MismatchError(
+            f"epoch {epoch}, sample {sample_id}: the view is not the one that the teacher saw: its fingerprint is "
+            f"{found:#06x}, expected {expected:#06x}; {explanation}"
+        )

@@ -6,6 +6,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 import decant
+from decant import _decant
 from decant.errors import InvalidArgumentError
 from decant.torch.external import mixes
 from decant.torch.progress import Progress, check_parts
@@ -26,7 +27,8 @@ class PositionSampler(Sampler[List[int]]):
 
     Global batch g is the samples at positions [g B, (g + 1) B) of the epoch's order, whatever the number of ranks; each
     gets a part of consecutive positions, and equally many batches. Where views are mixed, a sample and its partner are
-    in the same part. The order is another one in each of the store's epochs, and the same when one comes round again.
+    in the same part. The order is another one in each of the store's epochs; when they come round again, the chunks are
+    in a fresh order, as those of a `LabelStream`.
     """
 
     def __init__(
@@ -91,9 +93,10 @@ class PositionSampler(Sampler[List[int]]):
 
     def __iter__(self) -> Iterator[List[int]]:
         self._num_drawn = 0
-        return self._batches(self._progress.store_epoch, self._progress.start)
+        return self._batches(self._progress.epoch, self._progress.start)
 
-    def _batches(self, store_epoch: int, start: int) -> Iterator[List[int]]:
+    def _batches(self, epoch: int, start: int) -> Iterator[List[int]]:
+        epochs, store_epoch = self._progress.epochs, self._progress.store_epoch_of(epoch)
         size = self._progress.batch_size
         num_samples = self._progress.num_samples
         for number in range(self._progress.num_batches(start)):
@@ -104,4 +107,5 @@ class PositionSampler(Sampler[List[int]]):
             last = begin + units * (self._rank + 1) // self._world_size * self._unit
             positions = np.arange(first, min(last, end)) % num_samples
             self._num_drawn = number + 1
+            positions = _decant.store_positions(self._store._native, epochs, epoch, positions)
             yield self._store.sample_ids(store_epoch, positions).tolist()

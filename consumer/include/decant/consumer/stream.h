@@ -82,6 +82,11 @@ class Stream {
   std::unique_ptr<Impl> impl_;
 };
 
+// Where these positions of a training epoch, each below the number of samples, lie in the store's epoch: as they are
+// the first time that an epoch of options.epochs is read, with the full chunks in a fresh order after that.
+std::vector<uint64_t> StorePositions(const StoreSet& stores, const StreamOptions& options, uint32_t epoch,
+                                     std::span<const uint64_t> positions);
+
 // Appends the label, or the labels of the window, of one sample to `labels`, decoding nothing else. The same for many,
 // which is faster.
 void ReadSample(const StoreSet& stores, uint32_t epoch, uint64_t sample_id, LabelBatch* labels);
