@@ -26,10 +26,11 @@ HELD_OUT = "MPL-2.0"
 
 
 def read_documents(names: List[str]) -> List[np.ndarray]:
-    """Paragraphs, each once, as bytes [n]."""
+    """Paragraphs, in pieces where they are long, each once, as bytes [n]."""
     text = b"\n\n".join(open(name, "rb").read() for name in names)
-    paragraphs = [b" ".join(paragraph.split())[:LONGEST] for paragraph in text.split(b"\n\n")]
-    return [np.frombuffer(paragraph, np.uint8) for paragraph in dict.fromkeys(paragraphs) if len(paragraph) > 16]
+    paragraphs = [b" ".join(paragraph.split()) for paragraph in text.split(b"\n\n")]
+    pieces = [paragraph[i : i + LONGEST] for paragraph in paragraphs for i in range(0, len(paragraph), LONGEST)]
+    return [np.frombuffer(piece, np.uint8).copy() for piece in dict.fromkeys(pieces) if len(piece) > 16]
 
 
 class Model(torch.nn.Module):
@@ -39,6 +40,8 @@ class Model(torch.nn.Module):
         super().__init__()
         self.tokens = torch.nn.Embedding(NUM_CLASSES, width)
         self.places = torch.nn.Embedding(LONGEST, width)
+        for embedding in (self.tokens, self.places):
+            torch.nn.init.normal_(embedding.weight, std=0.1)
         layer = torch.nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True)
         self.layers = torch.nn.TransformerEncoder(layer, num_layers, enable_nested_tensor=False)
         self.head = torch.nn.Linear(width, NUM_CLASSES)
@@ -86,8 +89,8 @@ def soft_loss(model: Model, documents: List[np.ndarray], store: decant.Store, id
 
 def train(model: Model, num_steps: int, num_documents: int, loss_of) -> None:
     """`loss_of(ids)` is the loss of the documents with these ids."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=num_steps)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=num_steps)
     order = np.random.default_rng(0)
     for _ in range(num_steps):
         loss = loss_of(order.choice(num_documents, 32, replace=False))

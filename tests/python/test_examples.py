@@ -38,7 +38,7 @@ def test_your_own_transforms(tmp_path):
 def test_label_with_python(tmp_path):
     output = run_example("label_with_python.py", tmp_path / "labels.decant")
     counts = [int(count.replace(",", "")) for count in re.findall(r"labelled (\S+) views", output)]
-    assert len(counts) == 2 and sum(counts) == 4 * 1200
+    assert len(counts) == 2 and sum(counts) in (4 * 1200, 4 * 1200 + 256)  # who begins also labels those for calibration
     assert decant.open(tmp_path / "labels.decant").digest in output
 
 
