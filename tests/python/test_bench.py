@@ -18,7 +18,12 @@ def bench(*arguments):
     "setting, names",
     [
         ("stream_k10", ["stream_k10", "stream_k10_padded"]),
-        ("random", ["random_one", "random_one_converted", "random_batch", "random_batch_converted"]),
+        (
+            "random",
+            [f"random_{what}{how}" for what in ("one", "batch") for how in ("", "_converted", "_default_cache")],
+        ),
+        ("worker_memory", ["worker_memory_stream", "worker_memory_random"]),
+        ("loader", ["loader", "loader_external"]),
         ("open", ["open"]),
     ],
 )

@@ -327,6 +327,20 @@ def test_windows_of_tokens(token_store, num_workers):
             assert labels.tail.shape == (len(ids),)
 
 
+@pytest.mark.parametrize("num_labels", [3, 100000])  # sent by value, and as tensors
+def test_labels_travel_between_processes(num_labels):
+    labels = SoftLabels(torch.arange(4 * num_labels).view(-1, 4), torch.rand(num_labels, 4), torch.rand(num_labels))
+    with torch.multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(twice, (labels,))
+    assert isinstance(found, SoftLabels)
+    for part, expected in zip(found, labels):
+        assert part.dtype == expected.dtype and torch.equal(part, 2 * expected)
+
+
+def twice(labels):
+    return SoftLabels(*(part * 2 for part in labels))
+
+
 # PositionSampler
 
 

@@ -35,7 +35,7 @@ def make_labels(num_classes: int, k: int) -> Tuple[np.ndarray, np.ndarray, np.nd
 
 
 def make_store(path: str, num_labels: int, num_classes: int, k: int) -> None:
-    """A store of one epoch."""
+    """A store of one epoch, of samples as they are."""
     ids, log_probs, tail = make_labels(num_classes, k)
     labels = {"k": k, "view_fingerprints": False, "calibration_labels": 4096, "span_chunks": 256}
     labeller = _decant.Labeller(
@@ -43,7 +43,7 @@ def make_store(path: str, num_labels: int, num_classes: int, k: int) -> None:
         overrides=job_overrides({"labels": labels}) + [f"--labels.store={path}"],
         dataset=json.dumps({"kind": "python", "num_samples": num_labels}),
         num_samples=num_labels,
-        description="made up",
+        description="",
         windows=False,
         teacher=json.dumps({"kind": "python", "name": "made up"}),
         num_classes=num_classes,

@@ -12,6 +12,7 @@ import decant
 from decant.bench.inputs import RecordReader, Row, make_records, make_store, median, sample_key
 
 _BATCH = 1024
+_CACHE_BYTES = 1 << 28  # for random reads: all chunks of 10^6 labels, as the reference has all records in the page cache
 _CLASSES = 21841
 _MOST_KEYS = 10_000_000  # which a process holds in 1.5 GB
 _RECORDS = "TinyViT's records, as they are"
@@ -44,28 +45,40 @@ def stream(folder: str, num_labels: int, k: int, rounds: int) -> Iterator[Row]:
 
 
 def random_one(folder: str, num_labels: int, rounds: int) -> Iterator[Row]:
-    """Samples in random order, one a call; ids uint32 and log_probs float32."""
-    store, reader = _inputs(folder, num_labels, _CLASSES, 100)
+    """Samples in random order, one a call; ids uint32 and log_probs float32. `..._default_cache`: with 32 MiB."""
+    small, reader = _inputs(folder, num_labels, _CLASSES, 100)
+    store = decant.open(small.paths[0], cache_bytes=_CACHE_BYTES)
     chosen = np.random.default_rng(2).integers(0, num_labels, 20000).tolist()
     keys = [sample_key(number) for number in chosen]
 
-    def ours() -> int:
+    def read(opened: decant.Store) -> int:
         for sample_id in chosen:
-            store.labels(0, sample_id)
+            opened.labels(0, sample_id)
         return len(chosen)
 
-    yield _compare("random_one", "labels/s", ours, _RECORDS, lambda: _each(reader.get, keys), rounds)
+    def ours() -> int:
+        return read(store)
+
+    def records() -> int:
+        return _each(reader.get, keys)
+
+    yield _compare("random_one", "labels/s", ours, _RECORDS, records, rounds)
     yield _compare("random_one_converted", "labels/s", ours, _CONVERTED, lambda: _each(reader.get_converted, keys), rounds)
+    yield _compare("random_one_default_cache", "labels/s", lambda: read(small), _RECORDS, records, rounds)
 
 
 def random_batch(folder: str, num_labels: int, rounds: int) -> Iterator[Row]:
     """Samples in random order, 1,024 a call; `..._converted`: padded to int64 and float32 arrays of the batch."""
-    store, reader = _inputs(folder, num_labels, _CLASSES, 100)
+    small, reader = _inputs(folder, num_labels, _CLASSES, 100)
+    store = decant.open(small.paths[0], cache_bytes=_CACHE_BYTES)
     batches = np.random.default_rng(3).integers(0, num_labels, (40, _BATCH))
     keys = [[sample_key(number) for number in batch] for batch in batches.tolist()]
 
+    def read(opened: decant.Store) -> int:
+        return sum(len(opened.labels_of(0, batch).tail) for batch in batches)
+
     def ours() -> int:
-        return sum(len(store.labels_of(0, batch).tail) for batch in batches)
+        return read(store)
 
     def ours_padded() -> int:
         return sum(len(store.labels_of(0, batch).padded(100)[0]) for batch in batches)
@@ -82,6 +95,7 @@ def random_batch(folder: str, num_labels: int, rounds: int) -> Iterator[Row]:
 
     yield _compare("random_batch", "labels/s", ours, _RECORDS, records, rounds)
     yield _compare("random_batch_converted", "labels/s", ours_padded, _CONVERTED, converted, rounds)
+    yield _compare("random_batch_default_cache", "labels/s", lambda: read(small), _RECORDS, records, rounds)
 
 
 def open_first(folder: str, num_labels: int, rounds: int) -> Iterator[Row]:

@@ -1,5 +1,6 @@
 """The user's own dataset, with the labels of what the teacher saw."""
 
+import contextlib
 import operator
 import warnings
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -9,7 +10,7 @@ from torch.utils.data import Dataset
 import decant
 from decant import _decant
 from decant.errors import InvalidArgumentError, MismatchError
-from decant.torch.external import describe_views, mixes, render_external
+from decant.torch.external import describe_views, kept_generators, mixes, render_seeded
 from decant.torch.identity import dataset_identity
 from decant.torch.labels import SoftLabels, soft_labels
 from decant.torch.mixing import mix_pair
@@ -109,9 +110,10 @@ class LabelledDataset(Dataset):
         labels = soft_labels(found, self._k)
         fingerprints = found.view_fingerprints.tolist() or [_NO_FINGERPRINT] * len(sample_ids)
         items = []
-        for row, (sample_id, fingerprint) in enumerate(zip(sample_ids, fingerprints)):
-            rows = slice(*found.window_offsets[row : row + 2].tolist()) if self._store.windows else row
-            items.append((self._item(sample_id, epoch, fingerprint), SoftLabels(*(part[rows] for part in labels))))
+        with kept_generators() if self._views_of(epoch).get("kind") == "external" else contextlib.nullcontext():
+            for row, (sample_id, fingerprint) in enumerate(zip(sample_ids, fingerprints)):
+                rows = slice(*found.window_offsets[row : row + 2].tolist()) if self._store.windows else row
+                items.append((self._item(sample_id, epoch, fingerprint), SoftLabels(*(part[rows] for part in labels))))
         return items
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -159,7 +161,7 @@ class LabelledDataset(Dataset):
             return self._rendered[place]
         store_index, store_epoch = self._store._native.epoch_in_store(epoch)
         schema = self._schemas[store_index]
-        rendered = render_external(self._dataset, sample_id, seed=schema["seed"], epoch=store_epoch)
+        rendered = render_seeded(self._dataset, sample_id, seed=schema["seed"], epoch=store_epoch)
         if mixes(schema["views"]):
             if len(self._rendered) == 2:
                 del self._rendered[next(iter(self._rendered))]

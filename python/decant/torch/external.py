@@ -4,13 +4,14 @@
 other generators is not reproduced; its labels do not fit what a student sees.
 """
 
+import contextlib
 import hashlib
 import platform
 import random
 import struct
 import sys
 from importlib import metadata
-from typing import Any, Dict, Iterable, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, Optional, Set, Tuple
 
 import numpy as np
 import torch
@@ -32,18 +33,30 @@ def render_external(dataset: Any, sample_id: int, *, seed: int, epoch: int) -> T
         The item, and its fingerprint, 0 to 0xfffe: a hash of what each generator draws next. It tells a transform that
         drew otherwise from the teacher's, not one that did something else with equal draws.
     """
-    key = _decant.external_view_key(seed, epoch, sample_id)
+    with kept_generators():
+        return render_seeded(dataset, sample_id, seed=seed, epoch=epoch)
+
+
+@contextlib.contextmanager
+def kept_generators() -> Iterator[None]:
+    """Puts `random`, NumPy's and PyTorch's generators back afterwards: once for many items, which costs less."""
     states = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
     try:
-        random.seed(key)
-        np.random.seed([key & 0xFFFFFFFF, key >> 32])
-        torch.default_generator.manual_seed(key & 0x7FFFFFFFFFFFFFFF)
-        item = dataset[sample_id]
-        return item, _fingerprint()
+        yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.default_generator.set_state(states[2])
+
+
+def render_seeded(dataset: Any, sample_id: int, *, seed: int, epoch: int) -> Tuple[Any, int]:
+    """`render_external` that leaves the generators as they are then."""
+    key = _decant.external_view_key(seed, epoch, sample_id)
+    random.seed(key)
+    np.random.seed([key & 0xFFFFFFFF, key >> 32])
+    torch.default_generator.manual_seed(key & 0x7FFFFFFFFFFFFFFF)
+    item = dataset[sample_id]
+    return item, _fingerprint()
 
 
 def _fingerprint() -> int:

@@ -1,10 +1,31 @@
 """Soft labels as tensors."""
 
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, Tuple, Union
 
+import numpy as np
 import torch
 
 from decant import Labels
+
+# A tensor that a DataLoader worker sends is handed over by a thread of the worker that must first get hold of the
+# interpreter, some milliseconds a tensor. Up to so many bytes are sent by value.
+_MOST_BYTES_BY_VALUE = 1 << 20
+
+
+def reduce_small(parts: Any) -> Tuple[Any, ...]:
+    """What `__reduce__` of a named tuple returns, so that its small tensors are pickled as arrays."""
+
+    def by_value(part: Any) -> bool:
+        return isinstance(part, torch.Tensor) and part.device.type == "cpu" and not part.requires_grad
+
+    size = sum(part.numel() * part.element_size() for part in parts if isinstance(part, torch.Tensor))
+    if size > _MOST_BYTES_BY_VALUE:
+        return type(parts), tuple(parts)
+    return _rebuild, (type(parts), *(part.numpy() if by_value(part) else part for part in parts))
+
+
+def _rebuild(kind: Any, *parts: Any) -> Any:
+    return kind(*(torch.from_numpy(part) if isinstance(part, np.ndarray) else part for part in parts))
 
 
 class SoftLabels(NamedTuple):
@@ -21,6 +42,9 @@ class SoftLabels(NamedTuple):
     ids: torch.Tensor
     log_probs: torch.Tensor
     tail: torch.Tensor
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return reduce_small(self)
 
     def to(self, device: Union[torch.device, str, int], non_blocking: bool = False) -> "SoftLabels":
         """The labels on a device."""

@@ -7,7 +7,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 import decant
 from decant.errors import InvalidArgumentError, MismatchError
-from decant.torch.labels import SoftLabels, int64_tensor, soft_labels
+from decant.torch.labels import SoftLabels, int64_tensor, reduce_small, soft_labels
 from decant.torch.progress import Progress, check_parts
 from decant.torch.stores import data_parallel_group, label_width
 
@@ -34,6 +34,9 @@ class LabelBatch(NamedTuple):
     store_epoch: int
     position: int
     global_size: int
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return reduce_small(self)
 
 
 class LabelStream(IterableDataset):
