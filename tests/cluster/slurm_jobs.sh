@@ -14,7 +14,12 @@ submit() {
 }
 three_nodes=(--nodes=3 --tasks-per-node=1)
 
-on_failure() { slurm scontrol show job "${job_id:-}"; tail -n 20 ./*.out "$cluster"/slurm/log/slurmctld; }
+on_failure() {
+  slurm scontrol show job "${job_id:-}"
+  on n0 ps -eo pid,stat,etime,args | grep -v 'ps -eo'
+  head -n 40 ./*.out
+  tail -n 20 ./*.out "$cluster"/slurm/log/slurmctld
+}
 is_newer() { [ "$1" -nt "$2" ]; }
 in_state() { [ "$(job_state "$1")" = "$2" ]; }
 ended() {

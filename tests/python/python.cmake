@@ -9,7 +9,7 @@ function(decant_python_tests)
 endfunction()
 
 find_package(Python REQUIRED COMPONENTS Interpreter)
-decant_python_tests(bench examples external_views labeller linear_loss loss rows select store tokens torch_data)
+decant_python_tests(bench examples external_views label_stream labelled_dataset labeller linear_loss loss rows select store tokens)
 
 # The wheel, built once more with flags that ccache knows, installed for others.
 add_test(NAME python.wheel COMMAND ${CMAKE_CURRENT_LIST_DIR}/wheel.sh ${PROJECT_BINARY_DIR}/wheel ${PROJECT_SOURCE_DIR}
