@@ -33,7 +33,7 @@ test: test-deps build
 	@$(MAKE) --no-print-directory test-core
 
 test-release:
-	@ctest --preset release -LE unit -j 6
+	@ctest --preset release -LE unit -j 4
 
 # The store, the data and the stream, built without LibTorch and MPI.
 test-core: deps

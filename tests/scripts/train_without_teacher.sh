@@ -25,6 +25,7 @@ for attempt in 1 2 3; do
 done
 echo "ok: the same weights after SIGKILL and resuming"
 "$decant" train student.toml --train.epochs=2000 --train.checkpoint=stopped.safetensors --train.metrics= >/dev/null 2>stderr & pid=$!
-sleep 1.5; kill -TERM $pid; code=0; wait $pid || code=$?
+for _ in $(seq 3000); do [ -e stopped.safetensors.resume ] && break; sleep 0.01; done
+kill -TERM $pid; code=0; wait $pid || code=$?
 [ $code -eq 75 ] || fail "TERM: exit code $code: $(cat stderr)"
 echo "ok: $(cat stderr)"
