@@ -21,17 +21,17 @@ committed_labels() { "$decant" inspect killed.decant --json | sed -n 's/^  "labe
 before=0
 for victim in rank launcher rank; do
   start=$(files)
-  setsid mpirun --bind-to none --oversubscribe -n 2 "$decant" "${job[@]}" --labels.store=killed.decant >/dev/null 2>&1 &
+  setsid mpirun --bind-to none --oversubscribe -n 2 "$decant" "${job[@]}" --labels.store=killed.decant >out 2>&1 &
   launcher=$!
   for _ in $(seq 1000); do [ "$(files)" -gt $((start + 2)) ] && break; sleep 0.02; done
   sleep 0.0$((RANDOM % 10))
-  if [ $victim = rank ]; then
-    kill -9 "$(pgrep -P $launcher -x decant | shuf -n 1)"
-  else
-    kill -9 $launcher
-  fi
+  target=$launcher
+  [ $victim = launcher ] || target=$(pgrep -P $launcher -x decant | shuf -n 1)
+  [ -n "$target" ] && kill -9 "$target" || fail "the run ended before a $victim was killed: $(cat out)"
   wait $launcher 2>/dev/null || true
-  for _ in $(seq 100); do pgrep -g $launcher -x decant >/dev/null || break; sleep 0.1; done
+  # Each rank is a process group of its own; the session is one.
+  for _ in $(seq 300); do pgrep -s $launcher -x decant >/dev/null || break; sleep 0.1; done
+  ! pgrep -s $launcher -x decant >/dev/null || fail "ranks are left 30 s after a killed $victim: $(cat out)"
   "$decant" verify killed.decant | has 'verdict: sound, incomplete' || fail "not sound and incomplete after a killed $victim"
   labels=$(committed_labels)
   [ "$labels" -gt "$before" ] || fail "killed a $victim: $labels labels, expected more than $before"
