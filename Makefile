@@ -1,5 +1,5 @@
 # The front door. The CMake presets are the build; these targets install what is missing, then call them.
-.PHONY: help deps test-deps program build demo test test-release test-core test-asan test-pytorch format clean
+.PHONY: help deps test-deps program build demo test test-release test-presets test-core test-asan test-pytorch format clean
 
 help:
 	@echo "make demo   install what is missing, build, and run the whole pipe on handwritten digits (about 3 minutes)"
@@ -26,11 +26,14 @@ build: deps
 demo: program
 	@build/release/cli/decant demo --out build/demo
 
-# Of the tests without the label unit most wait, for hosts, leases and limits: the sanitisers have their turn meanwhile.
+# Of the tests without the label unit most wait, for hosts, leases and limits: the other presets have their turn meanwhile.
 test: test-deps build
 	@ctest --preset release -L unit -j 2
-	@$(MAKE) --no-print-directory -j 2 test-release test-asan
-	@$(MAKE) --no-print-directory test-core
+	@$(MAKE) --no-print-directory -j 2 test-release test-presets
+
+test-presets:
+	@nice $(MAKE) --no-print-directory test-asan
+	@nice $(MAKE) --no-print-directory test-core
 
 test-release:
 	@ctest --preset release -LE unit -j 4
@@ -38,14 +41,14 @@ test-release:
 # The store, the data and the stream, built without LibTorch and MPI.
 test-core: deps
 	@$(CONFIGURE) core --log-level=WARNING
-	@cmake --build --preset core
+	@cmake --build --preset core --parallel 2
 	@ctest --preset core
 
 # The unit tests that touch bytes most, under AddressSanitizer and UndefinedBehaviorSanitizer.
 test-asan: deps
 	@$(CONFIGURE) asan --log-level=WARNING
-	@nice cmake --build --preset asan --parallel 2
-	@nice ctest --preset asan
+	@cmake --build --preset asan --parallel 2
+	@ctest --preset asan
 
 # Not part of `make test`: the Python tests under the current PyTorch of PyPI.
 test-pytorch: build

@@ -111,14 +111,15 @@ add_test(NAME compare_decoding_with_pillow
   COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/python/compare_decoding_with_pillow.py $<TARGET_FILE:print_pixels>)
 set_tests_properties(compare_decoding_with_pillow PROPERTIES LABELS unit)
 
-# What the preset asan builds: the tests of what reads bytes that others wrote, and of what counts its own in loops.
-add_custom_target(memory_tests)
-add_dependencies(memory_tests image_ops print_pixels
-  record_test chunk_codec_test chunk_damage_test codec_cases_test codec_tables_test huffman_test bit_stream_test
+# What the preset asan builds and runs: the tests of what reads bytes that others wrote, and of what counts its own in loops.
+set(memory_tests record_test chunk_codec_test chunk_damage_test codec_cases_test codec_tables_test huffman_test bit_stream_test
   span_check_test schema_test ledger_test golden_test store_test verify_test repair_test follow_test
   view_renderer_test image_ops_test resize_test view_operations_test npy_test array_source_test decode_image_test
   sample_index_test folder_source_test tar_source_test npy_source_test token_source_test
   select_test row_kernels_test label_writer_test stream_test densify_test exchange_test)
+add_custom_target(memory_tests)
+add_dependencies(memory_tests image_ops print_pixels ${memory_tests})
+set_property(TEST ${memory_tests} compare_views_with_pillow compare_decoding_with_pillow APPEND PROPERTY LABELS memory)
 
 # What the program tells of its runs.
 decant_test(run_report_test LABEL unit LINKS decant::cluster nlohmann_json::nlohmann_json Threads::Threads)
