@@ -123,12 +123,14 @@ scenario_power_cut() {
     : >$log
     "$make_store" write disk/store 4 8000 >>$log 2>stderr & local writer=$!
     until_true 60 reported $log $((round * 40))
+    # What is said from now on, a machine without power would not have said: an fsync that is under way may still return 0.
+    cp $log before
     xfs_io -x -c shutdown disk
     wait $writer 2>/dev/null && fail "the writer did not notice that the disk is gone"
     umount disk
     mount -o loop disk.img disk
-    "$make_store" read disk/store $log >found 2>&1 || fail "power cut: $(cat found)"
-    ok "power cut after $(grep -c committed $log) commits: $(cat found)"
+    "$make_store" read disk/store before >found 2>&1 || fail "power cut: $(cat found)"
+    ok "power cut after $(grep -c committed before) commits: $(cat found)"
     "$make_store" write disk/store 4 8000 >>$log 2>stderr || fail "power cut: does not go on: $(cat stderr)"
     [ "$(sed -n 's/^sealed //p' $log)" = "$(cat sealed)" ] || fail "power cut: another digest"
     umount disk

@@ -10,13 +10,14 @@ lease=3  # seconds
 epochs=3 samples=6000
 write_on() { rm -f "$4"; "$cluster/on" "$1" "exec $make_store write $2 $epochs $samples 0 1 $3" >"$4" 2>"$4.said" & job=$!; }
 reported() { [ -e "$1" ] && [ "$(grep -c '^committed' "$1")" -ge "$2" ]; }
-writer_on() { on "$1" "pgrep --exact --full '$make_store write .*'"; }
-signal_on() { on "$1" "kill -$2 $(writer_on "$1")"; }
+# writer_on HOST [STORE], signal_on HOST SIGNAL [STORE]: of any store by default.
+writer_on() { on "$1" "pgrep --exact --full '$make_store write ${2:-.*} .*'"; }
+signal_on() { on "$1" "kill -$2 $(writer_on "$1" "${3:-}")"; }
 ended_with() { code=0; wait "$1" 2>/dev/null || code=$?; }
 # All but how the first's own lease ended.
 content() { (cd "$1" && find . -type f ! -path './lease/*' ! -name run.jsonl ! -name status.json -printf '%p %s\n' | sort) && "$ledger" "$1"; }
 # The programs between `on` and the writer stop with it, and wake it when they are woken.
-freezes() { signal_on n1 STOP; }
+freezes() { signal_on n1 STOP "$1"; }
 thaws() { kill -CONT "$1"; }
 now() { date +%s%3N; }
 has_all_of() {  # STORE LOG...: what writers called committed is in the store, and the labels are those that they wrote
@@ -73,7 +74,7 @@ one_freeze() {
   write_on n1 "$store" $lease first; first=$job
   until_true 30 reported first $((RANDOM % 40 + 1))
   sleep 0.0$((RANDOM % 10))
-  freezes
+  freezes "$store"
   started=$(now)
   write_on n2 "$store" $lease second; second=$job
   until_true 30 reported second $((RANDOM % 3 + 1))
@@ -98,10 +99,14 @@ one_freeze() {
 }
 
 scenario_frozen() {
-  local round undisturbed
+  local lane lanes=() undisturbed
   "$make_store" write undisturbed $epochs $samples >/dev/null
   undisturbed=$(field digest undisturbed)
-  for round in $(seq "$rounds"); do one_freeze "$work/frozen"; done
+  for lane in 1 2 3 4; do  # each mostly waits for leases
+    mkdir "lane$lane"
+    (cd "lane$lane"; for _ in $(seq "$lane" 4 "$rounds"); do one_freeze "$work/lane$lane/frozen"; done) & lanes+=($!)
+  done
+  for lane in "${lanes[@]}"; do wait "$lane" || fail "a round of frozen coordinators"; done
   ok "$rounds of $rounds: the first, thawed, harms nothing"
 }
 
@@ -166,7 +171,7 @@ scenario_without_locks() {
     write_on n1 "$work/mounted/frozen$round" $lease first; first=$job
     until_true 30 reported first $((RANDOM % 20 + 1))
     sleep 0.0$((RANDOM % 10))
-    freezes
+    freezes "$work/mounted/frozen$round"
     write_on n2 "$work/mounted/frozen$round" $lease second
     ended_with $job; [ $code -eq 0 ] || fail "without locks: the second: $(cat second.said)"
     content "$store" >before
