@@ -15,13 +15,16 @@ ok() { echo "ok: $*"; }
 field() { "$ledger" "$2" 2>/dev/null | sed -n "s/.*\"$1\":\"\?\([^,\"}]*\).*/\1/p"; }
 num_committed() { local found; found=$(field committed "$1"); echo "${found:-0}"; }
 
-# until_true SECONDS COMMAND...: waits until the command succeeds; fails the test when it does not in this time.
+# until_true SECONDS COMMAND...: waits until the command succeeds; fails the test when it does not in this time. It pauses for three
+# times as long as asking takes: what is waited for needs the processor, too.
 until_true() {
-  local limit=$((SECONDS + $1))
+  local limit=$((SECONDS + $1)) begun pause
   shift
-  until "$@"; do
+  while begun=${EPOCHREALTIME/./}; ! "$@"; do
     [ $SECONDS -lt $limit ] || fail "waited in vain for: $* $(declare -F on_failure >/dev/null && on_failure)"
-    sleep 0.05
+    pause=$((50000 + 3 * (${EPOCHREALTIME/./} - begun)))
+    printf -v pause '%d.%06d' $((pause / 1000000)) $((pause % 1000000))
+    sleep "$pause"
   done
 }
 has_committed() { [ "$(num_committed "$1")" -ge "$2" ]; }
