@@ -25,35 +25,39 @@ struct Source {
 constexpr uint64_t kMostEntryBits = 2 * (kMaxCodeBits + 8) + 28 + 12;
 constexpr size_t kStepsPerCheck = 16;
 
-// `kInside`: the entry lies inside the stream for certain.
+// `kInside`: the position lies inside the stream for certain.
 template <bool kInside>
-[[gnu::always_inline]] inline void Step(const Source& source, Lane* lane, WalkEntry* entry) {
-  const auto peek = [&] {
-    return kInside ? source.reader.PeekInside(lane->position) : source.reader.Peek(lane->position);
-  };
-  const EntryDecoder& decoder = source.decoders[DistanceContext(lane->distance)];
-  uint64_t window = peek();
+[[gnu::always_inline]] inline uint64_t Peek(const BitReader& reader, uint64_t position) {
+  return kInside ? reader.PeekInside(position) : reader.Peek(position);
+}
+
+// Takes and gives a lane by value: through a pointer, GCC 12 keeps it in memory.
+template <bool kInside>
+[[gnu::always_inline]] inline Lane Step(const Source& source, Lane lane, WalkEntry* entry) {
+  const EntryDecoder& decoder = source.decoders[DistanceContext(lane.distance)];
+  uint64_t window = Peek<kInside>(source.reader, lane.position);
   const uint32_t gap = decoder.gap[window & kIndexMask];
   if ((gap & 0xff) >= kGapRanges.first_rare) [[unlikely]] {
-    const RareNumber number = GetRareNumber(source.reader, kGapRanges, gap, lane->position);
-    lane->distance += uint64_t{1} + number.value;
-    lane->position = number.end;
-    window = peek();
+    const RareNumber number = GetRareNumber(source.reader, kGapRanges, gap, lane.position);
+    lane.distance += uint64_t{1} + number.value;
+    lane.position = number.end;
+    window = Peek<kInside>(source.reader, lane.position);
   } else {
-    lane->distance += 1 + NumberIn(window, gap, kGapRanges);
-    lane->position += gap >> 8;
+    lane.distance += 1 + NumberIn(window, gap, kGapRanges);
+    lane.position += gap >> 8;
     window >>= gap >> 8;  // 57 bits hold a gap of 10 + 24 and a value of 10 + 12
   }
   const uint32_t value = decoder.value[window & kIndexMask];
-  entry->distance = static_cast<uint32_t>(lane->distance);
+  entry->distance = static_cast<uint32_t>(lane.distance);
   if ((value & 0xff) >= kCodeRanges.first_rare) [[unlikely]] {
-    const RareNumber number = GetRareNumber(source.reader, kCodeRanges, value, lane->position);
+    const RareNumber number = GetRareNumber(source.reader, kCodeRanges, value, lane.position);
     entry->drop = number.value;
-    lane->position = number.end;
+    lane.position = number.end;
   } else {
     entry->drop = NumberIn(window, value, kCodeRanges);
-    lane->position += value >> 8;
+    lane.position += value >> 8;
   }
+  return lane;
 }
 
 // Each entry waits for the bits of the one before it, so labels are read side by side.
@@ -67,17 +71,17 @@ void StepLanes(const Source& source_in_memory, size_t num_steps, Lane* lanes, Wa
     const uint64_t farthest = std::max(std::max(a.position, b.position), std::max(c.position, d.position));
     if (farthest + kStepsPerCheck * kMostEntryBits <= source.reader.num_bits()) {
       for (; entries != end; entries += kNumLanes) {
-        Step<true>(source, &a, entries);
-        Step<true>(source, &b, entries + 1);
-        Step<true>(source, &c, entries + 2);
-        Step<true>(source, &d, entries + 3);
+        a = Step<true>(source, a, entries);
+        b = Step<true>(source, b, entries + 1);
+        c = Step<true>(source, c, entries + 2);
+        d = Step<true>(source, d, entries + 3);
       }
     } else {
       for (; entries != end; entries += kNumLanes) {
-        Step<false>(source, &a, entries);
-        Step<false>(source, &b, entries + 1);
-        Step<false>(source, &c, entries + 2);
-        Step<false>(source, &d, entries + 3);
+        a = Step<false>(source, a, entries);
+        b = Step<false>(source, b, entries + 1);
+        c = Step<false>(source, c, entries + 2);
+        d = Step<false>(source, d, entries + 3);
       }
     }
     num_steps -= run;
@@ -90,9 +94,9 @@ void StepLane(const Source& source_in_memory, size_t num_steps, Lane* lane_in_me
   const Source source = source_in_memory;
   Lane lane = *lane_in_memory;
   if (lane.position + num_steps * kMostEntryBits <= source.reader.num_bits()) {
-    for (size_t step = 0; step < num_steps; ++step) Step<true>(source, &lane, entries + step * kNumLanes);
+    for (size_t step = 0; step < num_steps; ++step) lane = Step<true>(source, lane, entries + step * kNumLanes);
   } else {
-    for (size_t step = 0; step < num_steps; ++step) Step<false>(source, &lane, entries + step * kNumLanes);
+    for (size_t step = 0; step < num_steps; ++step) lane = Step<false>(source, lane, entries + step * kNumLanes);
   }
   *lane_in_memory = lane;
 }
@@ -110,7 +114,7 @@ RareNumber GetRareNumber(BitReader reader, const SymbolRanges& ranges, uint32_t 
 void ReadEntry(const BitReader& reader, const std::vector<EntryDecoder>& decoders, uint64_t* position,
                uint64_t* distance, WalkEntry* entry) {
   Lane lane = {.position = *position, .distance = *distance};
-  Step<false>({reader, decoders.data()}, &lane, entry);
+  lane = Step<false>({reader, decoders.data()}, lane, entry);
   *position = lane.position;
   *distance = lane.distance;
 }

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from decant import _decant
+from decant import _decant, process
 from decant._decant import Labels
 from decant.errors import InvalidArgumentError
 
@@ -54,9 +54,9 @@ class Store:
 
     @property
     def _native(self) -> Any:
-        if self._process != os.getpid():
+        if self._process != process.current:
             self._opened = _decant.Store(*self._arguments)
-            self._process = os.getpid()
+            self._process = process.current
         return self._opened
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -128,7 +128,8 @@ class Store:
             InvalidArgumentError: There is no such epoch or sample; the samples are windows: see `labels_of`.
             DataLossError: The label is damaged.
         """
-        return self._native.labels(epoch, sample_id)
+        native = self._opened if self._process == process.current else self._native  # a call less
+        return native.labels(epoch, sample_id)
 
     def labels_of(self, epoch: int, sample_ids: Any) -> Labels:
         """The labels of many samples, int [n], in the order given: faster than one at a time. Errors: as `labels`."""

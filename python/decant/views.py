@@ -6,7 +6,7 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
-from decant import _decant
+from decant import _decant, process
 from decant.errors import InvalidArgumentError
 from decant.store import Path, Store
 
@@ -41,9 +41,9 @@ class Views:
 
     @property
     def _native(self) -> Any:
-        if self._process != os.getpid():
+        if self._process != process.current:
             self._opened = _decant.Views(self._store._native, self._data, self._size)
-            self._process = os.getpid()
+            self._process = process.current
         return self._opened
 
     def __getstate__(self) -> dict:
