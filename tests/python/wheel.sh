@@ -22,9 +22,10 @@ tools=$work/tools
 touch "$tools/has_all"
 export PATH=$tools/bin:$PATH
 
-# Without isolation, so that paths and flags stay the same.
+# Without isolation and with the flags of the build beside it, which ccache then has.
 rm -rf "$work/wheel" "$work/sdist"
-pip wheel -q --no-deps --no-build-isolation --config-settings=build-dir="$work/build" -w "$work/wheel" "$source" \
+pip wheel -q --no-deps --no-build-isolation --config-settings=build-dir="$work/build" \
+  --config-settings=cmake.define.CMAKE_COMPILE_WARNING_AS_ERROR="${CI:+ON}" -w "$work/wheel" "$source" \
   >"$scratch/build" 2>&1 || { cat "$scratch/build"; fail "the wheel does not build"; }
 wheel=$(echo "$work"/wheel/decant-*.whl)
 echo "ok: ${wheel##*/}, $(stat -c %s "$wheel") bytes"

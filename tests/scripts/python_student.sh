@@ -12,8 +12,9 @@ student = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReL
 torch.jit.script(student).save("student.pt")
 torch.jit.freeze(torch.jit.script(student).eval()).save("frozen.pt")
 PY
+training=("$decant" train student.toml --train.epochs=6 --train.learning_rate=0.01 --train.metrics=)
 train() { train_of student.pt "$@"; }
-train_of() { local module=$1; shift; "$decant" train student.toml --student.module="$module" --train.epochs=6 --train.learning_rate=0.01 --train.metrics= "$@"; }
+train_of() { local module=$1; shift; "${training[@]}" --student.module="$module" "$@"; }
 train --train.checkpoint=trained.pt --json >report.json 2>/dev/null
 /usr/bin/python3 - <<'PY'
 import json
@@ -28,7 +29,7 @@ assert abs(accuracy - reported) < 0.002 and accuracy > 0.4, (accuracy, reported)
 print("ok: accuracy", accuracy)
 PY
 # Stopped in the middle, and on: dropout and batch statistics go on as well as they can; the report has all steps.
-train --train.checkpoint=parts.pt --train.save_steps=10 --train.epochs=500 >/dev/null 2>&1 & pid=$!
+"${training[@]}" --student.module=student.pt --train.checkpoint=parts.pt --train.save_steps=10 --train.epochs=500 >/dev/null 2>&1 & pid=$!
 for _ in $(seq 1000); do [ -e parts.pt.resume ] && break; sleep 0.01; done
 kill -KILL $pid; wait $pid 2>/dev/null || true
 expect 4 "written by another training; epochs: expected 500, found 6" train --train.checkpoint=parts.pt
