@@ -2,9 +2,9 @@
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # Build folders beside each other, such as those of the presets release and core, share what they compile alike; what
-  # ccache needs to know of precompiled headers.
-  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
+  # Build folders beside each other, such as those of the presets release and core, share what they compile alike, with
+  # or without precompiled headers, whose paths are taken from the build folder; what ccache needs to know of these.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${PROJECT_BINARY_DIR} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
     CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
 endif()
 
